@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,17 +56,11 @@ def path_of(repo: Repository, word: str) -> str:
     else:
         absolute = repo.path / word
     try:
-        path = Path(_straight(absolute)).relative_to(repo.path).as_posix()
+        # Links are not followed.
+        path = Path(os.path.normpath(absolute)).relative_to(repo.path).as_posix()
     except ValueError:
         return word.strip("/")
     return "" if path == "." else path
-
-
-def _straight(path: Path) -> str:
-    """The path without ``.`` and ``..``; links are not followed."""
-    import os.path
-
-    return os.path.normpath(path)
 
 
 def is_path(repo: Repository, word: str) -> bool:

@@ -38,11 +38,7 @@ def _completer(words_of: Callable[[Repository], Iterator[str]]) -> Completer:
 def _branches(repo: Repository) -> Iterator[str]:
     from perdure.git.operations.branches import branches
 
-    yield from (each.name for each in branches(repo))
-
-
-def _tags(repo: Repository) -> Iterator[str]:
-    yield from repo.tags()
+    return (each.name for each in branches(repo))
 
 
 def _files(repo: Repository) -> Iterator[str]:
@@ -54,21 +50,18 @@ def _files(repo: Repository) -> Iterator[str]:
 
 
 def _stems(folder: str, ending: str) -> Callable[[Repository], Iterator[str]]:
-    def stems(repo: Repository) -> Iterator[str]:
-        for name, is_folder in repo.names(folder):
-            if not is_folder and name.endswith(ending):
-                yield name.removesuffix(ending)
-
-    return stems
-
-
-def _persona(repo: Repository) -> Iterator[str]:
-    yield from (entry.path.removeprefix("persona/") for entry in repo.files("persona"))
+    return lambda repo: (
+        name.removesuffix(ending)
+        for name, is_folder in repo.names(folder)
+        if not is_folder and name.endswith(ending)
+    )
 
 
 complete_branches = _completer(_branches)
-complete_tags = _completer(_tags)
+complete_tags = _completer(lambda repo: iter(repo.tags()))
 complete_files = _completer(_files)
-complete_persona = _completer(_persona)
+complete_persona = _completer(
+    lambda repo: (entry.path.removeprefix("persona/") for entry in repo.files("persona"))
+)
 complete_backends = _completer(_stems("backends", ".yaml"))
 complete_lore = _completer(_stems("lore", ".md"))

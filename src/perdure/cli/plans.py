@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, print_line
+from perdure.cli.options import Command, dry_run_option, given, yes_option
+from perdure.cli.render.output import as_json, print_line
+from perdure.cli.target import usual_options
 
 if TYPE_CHECKING:
     from perdure.actions.hand_edits import HandEditCommits
     from perdure.git.operations.operation import Operation
 
-_Command = TypeVar("_Command", bound=Callable[..., object])
+
+def plan_options(command: Command) -> Command:
+    """``--dry-run`` and ``--yes``, and those of most commands."""
+    return dry_run_option(yes_option(usual_options(command)))
 
 
-def careful_options(command: _Command) -> _Command:
-    """``--dry-run`` and ``--yes``."""
-    command = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")(command)
-    return click.option(
-        "--dry-run", is_flag=True, help="Show what it would do, and change nothing."
-    )(command)
+branch_name_option = click.option(
+    "--as", "name", default="", metavar="NAME", help="Name of the new branch, if one is needed."
+)
 
 
 def confirm_plan(
     lines: Sequence[str],
     question: str,
     *,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
+    is_agreed: bool = False,
     is_safe: bool = False,
     quiet: bool = False,
 ) -> bool:
@@ -39,9 +39,7 @@ def confirm_plan(
     Args:
         lines: the plan, one sentence a line. With JSON it goes to stderr, and only if asked about.
         question: asked on a terminal.
-        dry_run: only show it.
-        yes: the user agreed beforehand.
-        as_json: standard output is kept for the JSON document.
+        is_agreed: the user agreed beforehand, as with ``--yes``.
         is_safe: needs no question.
         quiet: is not said beforehand, unless it is asked about.
 
@@ -50,16 +48,17 @@ def confirm_plan(
     """
     from perdure.cli.input.ask import ask_yes_no, on_terminal
 
-    asks = not (dry_run or yes or is_safe)
+    dry_run, for_json = given("--dry-run"), given("--json")
+    asks = not (dry_run or given("--yes") or is_agreed or is_safe)
     if asks and not on_terminal():
         raise click.UsageError(
             "There is no terminal to ask on. Use --yes to do it, or --dry-run to see what it does"
         )
-    if asks or not (as_json or quiet):
+    if asks or not (for_json or quiet):
         for line in lines:
-            print_line(line, err=as_json)
+            print_line(line, err=for_json)
     if dry_run:
-        if not as_json:
+        if not for_json:
             print_line("Nothing was changed.")
         return False
     if not asks:
@@ -71,13 +70,11 @@ def confirm_plan(
 
 
 def print_result(
-    plan: object, operation: Operation | None, *, as_json: bool, said: str = "", **more: object
+    plan: object, operation: Operation | None, *, said: str = "", **more: object
 ) -> None:
     """Print a command's result, for people or as JSON."""
-    if as_json:
-        record = operation_record(operation) if operation is not None else None
-        emit_json({"plan": plan, "operation": record, **more})
-    elif said and (operation is not None or more):
+    record = operation_record(operation) if operation is not None else None
+    if not as_json({"plan": plan, "operation": record, **more}) and said and (record or more):
         print_line(said)
 
 

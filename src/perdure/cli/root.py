@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from perdure import __version__
 from perdure.cli.target import complete_names
 
-# Command name -> module and what `perdure --help` says of it, so that help imports none of them.
+# Command name -> where it is and what `perdure --help` says of it: help imports none of them.
 _COMMANDS = {
     "new": ("new", "Create a companion from a template."),
     "list": ("list_companions", "List your companions and their folders."),
@@ -23,7 +25,7 @@ _COMMANDS = {
     "search": ("search", "Search everything that was ever said."),
     "blame": ("blame", "Show which commit and turn each line of a file comes from."),
     "undo": ("undo", "Undo the last operation."),
-    "redo": ("redo", "Redo what undo took back."),
+    "redo": ("undo:redo", "Redo what undo took back."),
     "ops": ("ops", "List past operations, and what undo would take back."),
     "rewind": ("rewind", "Continue from an earlier turn, on a new branch."),
     "regenerate": ("regenerate", "Ask for another answer; the old one is kept."),
@@ -52,23 +54,30 @@ _COMMANDS = {
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports one only to run it."""
 
+    def __init__(self, *, places: Mapping[str, tuple[str, str]], **given: Any) -> None:  # noqa: ANN401 - click's
+        """``places``: by name, ``MODULE`` or ``MODULE:NAME`` below `commands`, and its help."""
+        super().__init__(**given)
+        self._places = places
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
+        return list(self._places)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in self._places:
             return None
-        module = importlib.import_module(f"perdure.cli.commands.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
+        module, _, name = self._places[cmd_name][0].partition(":")
+        found = importlib.import_module(f"perdure.cli.commands.{module}")
+        command: click.Command = getattr(found, name or "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in self._places.items()])
 
 
 @click.group(
     cls=LazyGroup,
+    places=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Companions are ordinary git repositories: git log, git diff and git push work on them.",
 )

@@ -8,16 +8,19 @@ missing is one all the same: what is said in its folder goes to no other.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from perdure.cli.errors import LostCompanion, UnknownCompanion
+from perdure.cli.options import Command, json_option
 
-_Command = TypeVar("_Command", bound=Callable[..., object])
+if TYPE_CHECKING:
+    from perdure.actions.workspace import Workspace
+    from perdure.git.repository.repository import Repository
+
 _MARK = "companion.yaml"
 _PARTS = ("persona", "conversations", "memory", "backends")
 
@@ -104,6 +107,20 @@ def chosen_companion(name: str | None = None, *, lacking: bool = False) -> Path:
     return path
 
 
+def open_workspace(*, lacking: bool = False, reading: bool = False) -> Workspace:
+    """The companion meant, opened to be acted on; ``lacking`` as in `chosen_companion`."""
+    from perdure.actions.workspace import Workspace
+
+    return Workspace.open(chosen_companion(lacking=lacking), reading=reading)
+
+
+def open_repository(*, lacking: bool = False) -> Repository:
+    """The repository of the companion meant, opened to be read."""
+    from perdure.git.repository.repository import Repository
+
+    return Repository.open(chosen_companion(lacking=lacking), recover=False)
+
+
 def companion_to_talk_to(name: str | None = None) -> Path:
     """`chosen_companion`, naming it on stderr if the user did not."""
     from perdure.cli.render.output import print_line
@@ -178,7 +195,7 @@ def _by_name(named: str) -> Path:
     )
 
 
-def companion_option(command: _Command) -> _Command:
+def companion_option(command: Command) -> Command:
     """Accept ``-c`` after the command as well as before it."""
 
     def remember(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -194,6 +211,11 @@ def companion_option(command: _Command) -> _Command:
         shell_complete=complete_names,
         help="The companion to use.",
     )(command)
+
+
+def usual_options(command: Command) -> Command:
+    """``-c`` and ``--json``."""
+    return companion_option(json_option(command))
 
 
 def complete_names(

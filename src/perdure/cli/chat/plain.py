@@ -26,7 +26,7 @@ from perdure.chat.routing.router import Switch
 from perdure.chat.session import Session
 from perdure.cli.chat.turn import failure_line, stopping_on_interrupt
 from perdure.cli.input.stdin import NotText, TypedLines
-from perdure.cli.render.output import print_line
+from perdure.cli.render.output import T, print_line
 from perdure.errors import Problem
 from perdure.notice import Notice
 from perdure.terminal.sanitise import Sanitiser
@@ -97,9 +97,7 @@ class PlainChat:
             print_line(f"note: {notice.text}")
         if self._session.unanswered:
             print_line("note: your last message has no reply yet; /resume asks for it.")
-        greeting = self._session.opening()
-        if greeting is not None:
-            self._speak(greeting.speaker, greeting.text)
+        self._greet()
 
     async def _remember(self) -> None:
         self._session.remember(self._written.append)
@@ -139,9 +137,7 @@ class PlainChat:
             case "/new":
                 self._runner.run(self._end_conversation())
                 print_line("note: the next message starts a new conversation.")
-                greeting = self._session.opening()
-                if greeting is not None:
-                    self._speak(greeting.speaker, greeting.text)
+                self._greet()
             case "/resume":
                 self._turn(self._session.resume())
             case "/backend" if name:
@@ -169,34 +165,29 @@ class PlainChat:
         )
 
     def _list_backends(self) -> None:
-        try:
-            rows = self._runner.run(self._session.candidates())
-        except Problem as problem:
-            print_line(f"note: {problem}")
-            return
         following = self._session.info.next_backend
-        for row in rows:
+        for row in self._ask(self._session.candidates()) or ():
             order = f"{row.order}." if row.order else "-"
             speaks = ", speaks next" if row.name == following else ""
             print_line(f"{order} {row.name}: {row.model or 'no model'}, {row.runs}{speaks}")
 
     def _switch(self, switching: Coroutine[Any, Any, Switch], *, once: bool) -> None:
-        try:
-            switch = self._runner.run(switching)
-        except Problem as problem:
-            print_line(f"note: {problem}")
-            return
-        for notice in switch.notices:
-            print_line(f"note: {notice.text}")
-        print_line(f"note: {switch.candidate.speaks(once=once)}")
+        if (switch := self._ask(switching)) is not None:
+            for notice in switch.notices:
+                print_line(f"note: {notice.text}")
+            print_line(f"note: {switch.candidate.speaks(once=once)}")
 
     def _turn(self, events: AsyncIterator[Event]) -> bool:
         """Run one turn; returns whether it is saved."""
+        return self._ask(self._tell(events)) or False
+
+    def _ask(self, asked: Coroutine[Any, Any, T]) -> T | None:
+        """Ask the session; None where it refuses, which is told."""
         try:
-            return self._runner.run(self._tell(events))
+            return self._runner.run(asked)
         except Problem as problem:
             print_line(f"note: {problem}")
-            return False
+            return None
 
     async def _tell(self, events: AsyncIterator[Event]) -> bool:
         clean, pending, name = Sanitiser(), "", self._session.info.companion
@@ -237,8 +228,10 @@ class PlainChat:
             return True
         return said
 
-    @staticmethod
-    def _speak(name: str, text: str) -> None:
+    def _greet(self) -> None:
+        greeting = self._session.opening()
+        if greeting is None:
+            return
         said = False
-        for line in text.split("\n"):
-            said = PlainChat._line(name, line, said=said)
+        for line in greeting.text.split("\n"):
+            said = self._line(greeting.speaker, line, said=said)

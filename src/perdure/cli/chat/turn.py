@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +18,8 @@ from perdure.chat.events import (
     Saved,
 )
 from perdure.chat.session import Session
-from perdure.cli.render.output import emit_json, print_line
+from perdure.cli.options import given
+from perdure.cli.render.output import as_json, print_line
 from perdure.companion.turns import Turn
 from perdure.errors import one_line
 from perdure.notice import Notice
@@ -27,9 +29,7 @@ ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that ask a program to end."""
 
 
-def run_message(
-    path: Path, text: str | None, *, fresh: bool, as_json: bool, backend: str = ""
-) -> int:
+def run_message(path: Path, text: str | None, *, fresh: bool, backend: str = "") -> int:
     """Send ``text``, or answer the last message if it is None. Returns 0 for a whole reply.
 
     ``backend`` gives this one reply; empty for the one listed first.
@@ -40,25 +40,20 @@ def run_message(
             session.new_conversation()
         return session.resume() if text is None else session.send(text)
 
-    return run_turn(path, begin, as_json=as_json, backend=backend)
+    return run_turn(path, begin, backend=backend)
 
 
 def run_turn(
-    path: Path,
-    begin: Callable[[Session], AsyncIterator[Event]],
-    *,
-    as_json: bool,
-    backend: str = "",
+    path: Path, begin: Callable[[Session], AsyncIterator[Event]], *, backend: str = ""
 ) -> int:
     """Run the turn that ``begin`` starts in an open session. Returns 0 for a whole reply."""
-    return asyncio.run(_run(path, begin, as_json=as_json, backend=backend))
+    return asyncio.run(_run(path, begin, backend=backend))
 
 
 async def _run(
     path: Path,
     begin: Callable[[Session], AsyncIterator[Event]],
     *,
-    as_json: bool,
     backend: str,
 ) -> int:
     session = await Session.open(path)
@@ -70,9 +65,8 @@ async def _run(
             print_line(notice.text, err=True)
         events = begin(session)
         with stopping_on_interrupt(session):
-            saved, failed = await _tell(events, quiet=as_json)
-        if as_json:
-            emit_json(_record(saved, failed))
+            saved, failed = await _tell(events, quiet=given("--json"))
+        as_json(_record(saved, failed))
         if failed is not None or saved is None:
             return 1
         if _is_whole(saved.turn):
@@ -170,9 +164,5 @@ def _record(saved: Saved | None, failed: Failed | None) -> dict[str, object]:
             for reply in saved.turn.replies
         ]
     if failed is not None:
-        record["failed"] = {
-            "what": failed.what,
-            "kept": failed.kept,
-            "next_step": failed.next_step,
-        }
+        record["failed"] = asdict(failed)
     return record

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.render.output import as_json, print_line, print_styled, styled
+from perdure.cli.target import open_workspace, usual_options
 
 if TYPE_CHECKING:
     from perdure.actions.turns.answers import TurnAnswers
@@ -17,9 +17,8 @@ _CELLS = 100
 
 @click.command("alternatives")
 @click.argument("turn", metavar="TURN", default="@")
-@companion_option
-@json_option
-def command(turn: str, *, as_json: bool) -> None:
+@usual_options
+def command(turn: str) -> None:
     """List the answers to a turn, by default the last one; * marks the one shown.
 
     perdure choose TURN N shows another one instead. For a greeting (turn 0), the persona's other
@@ -27,13 +26,11 @@ def command(turn: str, *, as_json: bool) -> None:
     shown below.
     """
     from perdure.actions.turns.answers import list_answers
-    from perdure.actions.workspace import Workspace
     from perdure.companion.names import title_from
 
-    with Workspace.open(chosen_companion(), reading=True) as workspace:
+    with open_workspace(reading=True) as workspace:
         found = list_answers(workspace, turn)
-    if as_json:
-        emit_json(found.to_dict())
+    if as_json(found.to_dict()):
         return
     print_styled(styled(f"{found.turn}", "yellow"), styled(f"  {found.words}"))
     _list(found)

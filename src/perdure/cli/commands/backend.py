@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from perdure.cli.completion import complete_backends
+from perdure.cli.plans import print_edits
 from perdure.cli.render.backend import (
     checked_record,
     row_record,
@@ -17,8 +18,8 @@ from perdure.cli.render.backend import (
     show_unconfirmed,
     unconfirmed_record,
 )
-from perdure.cli.render.output import emit_json, json_option, print_line, progress_line, wait_for
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.render.output import as_json, print_line, progress_line, wait_for
+from perdure.cli.target import chosen_companion, usual_options
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -36,11 +37,16 @@ def command() -> None:
     """List, add, confirm, check and order a companion's backends."""
 
 
+def _opened() -> BackendActions:
+    from perdure.actions.backends.manage import BackendActions
+
+    return BackendActions(chosen_companion())
+
+
 @command.command("list")
 @click.option("--offline", is_flag=True, help="Show only what the files say; contact no server.")
-@companion_option
-@json_option
-def list_backends(*, offline: bool, as_json: bool) -> None:
+@usual_options
+def list_backends(*, offline: bool) -> None:
     """List the backends in failover order and their state. Sends no conversation.
 
     \b
@@ -53,13 +59,10 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
     offline      no answer
     broken       the manifest cannot be used
     """  # noqa: D301 - click's own mark for lines that stay as they are
-    from perdure.actions.backends.manage import BackendActions
-
-    with BackendActions(chosen_companion()) as backends:
+    with _opened() as backends:
         rows = backends.listed()
         looked = {} if offline else _look(backends, rows)
-    if as_json:
-        emit_json([row_record(row, looked.get(row.name)) for row in rows])
+    if as_json([row_record(row, looked.get(row.name)) for row in rows]):
         return
     if not rows:
         print_line("No backend yet. Add one with: perdure backend add")
@@ -81,43 +84,38 @@ def _look(backends: BackendActions, rows: list[BackendRow]) -> dict[str, Backend
 
 @command.command("show")
 @click.argument("name", shell_complete=complete_backends)
-@companion_option
-@json_option
-def show_backend(name: str, *, as_json: bool) -> None:
+@usual_options
+def show_backend(name: str) -> None:
     """Show a backend's manifest as written, and where it sends conversations."""
-    from perdure.actions.backends.manage import BackendActions
     from perdure.backends.destination import destination
     from perdure.snapshot.companion import backend_spec
 
-    with BackendActions(chosen_companion()) as backends:
+    with _opened() as backends:
         manifest = backends.manifest(name)
         text = backends.text(name).decode("utf-8", "replace")
         row = next(each for each in backends.listed() if each.name == name)
         host = destination(backend_spec(manifest))
-    if as_json:
-        emit_json(
-            {
-                "name": manifest.name,
-                "order": row.order or None,
-                "driver": manifest.driver,
-                "model": manifest.model,
-                "address": manifest.address or None,
-                "host": host or None,
-                "key": manifest.key or None,
-                "context_window": manifest.context_window or None,
-                "parameters": dict(manifest.parameters),
-                "confirmed": row.confirmed,
-                "edited": row.edited,
-            }
-        )
+    if as_json(
+        {
+            "name": manifest.name,
+            "order": row.order or None,
+            "driver": manifest.driver,
+            "model": manifest.model,
+            "address": manifest.address or None,
+            "host": host or None,
+            "key": manifest.key or None,
+            "context_window": manifest.context_window or None,
+            "parameters": dict(manifest.parameters),
+            "confirmed": row.confirmed,
+            "edited": row.edited,
+        }
+    ):
         return
-    place = (
-        f"number {row.order} in the failover order" if row.order else "not in the failover order"
-    )
+    place = f"number {row.order} in" if row.order else "not in"
     state = "" if row.confirmed else ", not confirmed on this machine"
     state += ", with edits not committed yet" if row.edited else ""
     goes = f"conversations go to {host}" if host else "a model inside perdure"
-    print_line(f"# backends/{name}.yaml: {place}; {goes}{state}")
+    print_line(f"# backends/{name}.yaml: {place} the failover order; {goes}{state}")
     print_line(text.rstrip("\n"))
     for trouble in manifest.troubles:
         print_line(f"# line {trouble.line}: {trouble.what}", err=True)
@@ -138,32 +136,18 @@ def show_backend(name: str, *, as_json: bool) -> None:
 @click.option("--window", type=click.IntRange(min=0), help="Context window in tokens.")
 @click.option("--first/--last", default=None, help="Its position in the failover order.")
 @click.option("--no-check", is_flag=True, help="Add it without trying it.")
-@companion_option
-@json_option
-def add_backend(
-    kind: str,
-    name: str | None,
-    model: str | None,
-    address: str | None,
-    key: str | None,
-    window: int | None,
-    *,
-    allow_http: bool,
-    first: bool | None,
-    no_check: bool,
-    as_json: bool,
-) -> None:
+@usual_options
+def add_backend(*, no_check: bool, **options: Any) -> None:  # noqa: ANN401 - of many types
     """Add a backend: asks for what it needs, tries one tiny call, then commits it.
 
     Without a terminal it asks nothing, and needs --model, and --key for a provider's API.
     """
-    from perdure.actions.backends.manage import BackendActions
     from perdure.cli.input.backend_wizard import Answers, goes_first, manifest_from
     from perdure.snapshot.companion import backend_spec
 
-    given = Answers(kind, name, model, address, key, window, first, allow_http)
-    with BackendActions(chosen_companion()) as backends, _saying_nothing_was_added():
-        _take_edits(backends)
+    given = Answers(**options)
+    with _opened() as backends, _saying_nothing_was_added():
+        print_edits(backends.commit_hand_edits())
         manifest = manifest_from(backends, given)
         checked = None if no_check else _check_new(manifest)
         leads = goes_first(backends, given)
@@ -171,7 +155,7 @@ def add_backend(
         if checked is not None:
             _note_form(backends, backend_spec(manifest), checked)
         names, consent = backends.settings.backends, backends.settings.failover_to_hosted
-    _tell_added(manifest, checked, names, order, consent=consent, as_json=as_json)
+    _tell_added(manifest, checked, names, order, consent=consent)
 
 
 @contextmanager
@@ -209,7 +193,6 @@ def _tell_added(
     order: int,
     *,
     consent: bool,
-    as_json: bool,
 ) -> None:
     from perdure.backends.destination import destination
     from perdure.backends.drivers import make_backend
@@ -217,21 +200,20 @@ def _tell_added(
 
     spec = backend_spec(manifest)
     hosted = make_backend(spec).hosted
-    if as_json:
-        emit_json(
-            {
-                "name": manifest.name,
-                "order": order,
-                "backends": list(names),
-                "driver": manifest.driver,
-                "model": manifest.model,
-                "host": destination(spec) or None,
-                "hosted": hosted,
-                "key": manifest.key or None,
-                "context_window": manifest.context_window or None,
-                "check": checked_record(checked) if checked else None,
-            }
-        )
+    if as_json(
+        {
+            "name": manifest.name,
+            "order": order,
+            "backends": list(names),
+            "driver": manifest.driver,
+            "model": manifest.model,
+            "host": destination(spec) or None,
+            "hosted": hosted,
+            "key": manifest.key or None,
+            "context_window": manifest.context_window or None,
+            "check": checked_record(checked) if checked else None,
+        }
+    ):
         return
     print_line(f"Added backends/{manifest.name}.yaml. Failover order: {', then '.join(names)}.")
     if hosted and order > 1 and not consent:
@@ -247,22 +229,20 @@ def _tell_added(
 @click.argument("names", nargs=-1, shell_complete=complete_backends)
 @click.option("--all", "everything", is_flag=True, help="All backends that are not confirmed yet.")
 @click.option("--yes", is_flag=True, help="Confirm without asking.")
-@companion_option
-@json_option
-def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: bool) -> None:
+@usual_options
+def confirm(names: tuple[str, ...], *, everything: bool, yes: bool) -> None:
     """Allow backends that came from outside to be used on this machine.
 
     A manifest that came with a clone, a pull or a copy is not used until you confirm it, since it
     decides where the conversation and the key go. Shows each one, and who brought it, and asks.
     """
-    from perdure.actions.backends.manage import BackendActions
     from perdure.cli.input.ask import ask_yes_no, on_terminal
 
     if not on_terminal() and not (yes and (names or everything)):
         raise click.UsageError(
             "There is no terminal to ask on. Name the backends, or use --all, with --yes"
         )
-    with BackendActions(chosen_companion()) as backends:
+    with _opened() as backends:
         for name in names:
             backends.spec(backends.manifest(name))
         with progress_line("Looking up who added them"):
@@ -273,38 +253,27 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
             if yes or ask_yes_no(f"Use {each.name} on this machine?"):
                 backends.confirm([each])
                 agreed.append(each.name)
-    if as_json:
-        emit_json([unconfirmed_record(each, confirmed=each.name in agreed) for each in found])
+    if as_json([unconfirmed_record(each, confirmed=each.name in agreed) for each in found]):
         return
     if not found:
-        said = (
-            f"{', '.join(names)}: already confirmed."
-            if names
-            else "No backend waits to be confirmed."
-        )
-        print_line(said)
+        already = f"{', '.join(names)}: already confirmed."
+        print_line(already if names else "No backend waits to be confirmed.")
     for each in found:
-        if each.name in agreed:
-            print_line(f"{each.name} is confirmed on this machine.")
-        else:
-            print_line(f"{each.name} stays unused.")
+        is_used = each.name in agreed
+        print_line(f"{each.name} {'is confirmed on this machine' if is_used else 'stays unused'}.")
 
 
 @command.command("use")
 @click.argument("names", nargs=-1, required=True, shell_complete=complete_backends)
-@companion_option
-@json_option
-def use(names: tuple[str, ...], *, as_json: bool) -> None:
+@usual_options
+def use(names: tuple[str, ...]) -> None:
     """Set the failover order: the first backend is asked first, the others if it fails."""
-    from perdure.actions.backends.manage import BackendActions
-
-    with BackendActions(chosen_companion()) as backends:
-        _take_edits(backends)
+    with _opened() as backends:
+        print_edits(backends.commit_hand_edits())
         order = backends.use(names)
         out = [row.name for row in backends.listed() if not row.order]
         unconfirmed = [row.name for row in backends.listed() if row.order and not row.confirmed]
-    if as_json:
-        emit_json({"backends": list(order), "not_in_order": out})
+    if as_json({"backends": list(order), "not_in_order": out}):
         return
     print_line(f"Failover order: {', then '.join(order)}.")
     if out:
@@ -317,21 +286,16 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
 
 @command.command("check")
 @click.argument("name", shell_complete=complete_backends)
-@companion_option
-@json_option
-def check_backend(name: str, *, as_json: bool) -> None:
+@usual_options
+def check_backend(name: str) -> None:
     """Make one tiny call and report the reply, its speed and the token counts."""
-    from perdure.actions.backends.manage import BackendActions
-
-    with BackendActions(chosen_companion()) as backends:
-        _take_edits(backends)
+    with _opened() as backends:
+        print_edits(backends.commit_hand_edits())
         backend = backends.backend(name)
         found = _checked(name, backend, backends.corrections)
         _note_form(backends, backend.spec, found)
-    if as_json:
-        emit_json(checked_record(found))
-        return
-    show_checked(name, found)
+    if not as_json(checked_record(found)):
+        show_checked(name, found)
 
 
 def _checked(name: str, backend: Backend, known: Corrections | None = None) -> TestCall:
@@ -350,28 +314,14 @@ def _note_form(backends: BackendActions, spec: BackendSpec, found: TestCall) -> 
         print_line(f"The way to ask {spec.name} could not be saved: {problem}", err=True)
 
 
-def _take_edits(backends: BackendActions) -> None:
-    """Commit edits by hand first, as a turn does, so that the check uses what was just written."""
-    done = backends.commit_hand_edits()
-    for text in done.committed:
-        print_line(text, err=True)
-    for text in done.held:
-        print_line(f"Not committed: {text}", err=True)
-
-
 @command.command("pin")
 @click.argument("name", shell_complete=complete_backends)
-@companion_option
-@json_option
-def pin(name: str, *, as_json: bool) -> None:
+@usual_options
+def pin(name: str) -> None:
     """Accept the model that a backend runs now as the one to expect on this device."""
-    from perdure.actions.backends.manage import BackendActions
-
-    with BackendActions(chosen_companion()) as backends:
-        _take_edits(backends)
+    with _opened() as backends:
+        print_edits(backends.commit_hand_edits())
         backend = backends.backend(name)
         found = wait_for(f"Asking {name} what it runs", lambda: backends.pin(backend))
-    if as_json:
-        emit_json({"name": name, "fingerprint": found})
-        return
-    print_line(f"{name} is pinned to {found}.")
+    if not as_json({"name": name, "fingerprint": found}):
+        print_line(f"{name} is pinned to {found}.")

@@ -12,9 +12,9 @@ import click
 from perdure.cli.arguments import commit_of, path_of
 from perdure.cli.completion import complete_files
 from perdure.cli.errors import CommandProblem
-from perdure.cli.render.output import emit_json, json_option, print_line, show_lines, styled
+from perdure.cli.render.output import as_json, print_line, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.target import open_repository, usual_options
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -29,18 +29,16 @@ _PLACE = re.compile(r"(.+?):(\d{1,9})(?:[-,](\d{1,9}))?")
 @click.option(
     "--at", metavar="REV|DATE", help="The file as it was then. [default: the last commit]"
 )
-@companion_option
-@json_option
-def command(place: str, at: str | None, *, as_json: bool) -> None:
+@usual_options
+def command(place: str, at: str | None) -> None:
     """Show who wrote each line of a file, in which commit, when, and after which turn.
 
     PATH is one of the companion's files, such as persona/20-voice.md; persona files may be named
     without their folder. Lines are followed through merges and renamed files.
     """
-    from perdure.git.repository.repository import Repository
     from perdure.views.blame import blamed_lines
 
-    repo = Repository.open(chosen_companion(lacking=True), recover=False)
+    repo = open_repository(lacking=True)
     if repo.head().commit is None and at is None:
         raise CommandProblem("there is no commit yet", next_step="Make a first commit")
     start = commit_of(repo, at or "HEAD")
@@ -55,8 +53,7 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
                 next_step=f"It has {plural(len(lines), 'line')}",
             )
         lines = lines[first - 1 : last]
-    if as_json:
-        emit_json([line.to_dict() for line in lines])
+    if as_json([line.to_dict() for line in lines]):
         return
     work = repo.work_tree()
     if at is None and work.stat(path) and not work.holds(path, repo.oid(path, start)):

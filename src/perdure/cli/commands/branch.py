@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from perdure.cli.completion import complete_branches
-from perdure.cli.plans import careful_options, confirm_plan, print_result
-from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
+from perdure.cli.options import given
+from perdure.cli.plans import confirm_plan, plan_options, print_result
+from perdure.cli.render.output import as_json, print_line, print_styled, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.target import open_workspace
 
 if TYPE_CHECKING:
     from perdure.actions.history.branch import BranchRow
@@ -21,12 +22,8 @@ if TYPE_CHECKING:
 @click.argument("name", required=False, shell_complete=complete_branches)
 @click.option("--at", "place", metavar="TURN|REV|DATE", help="Start it there instead of here.")
 @click.option("--delete", "drops", is_flag=True, help="Delete the branch's name.")
-@careful_options
-@companion_option
-@json_option
-def command(
-    name: str | None, place: str | None, *, drops: bool, dry_run: bool, yes: bool, as_json: bool
-) -> None:
+@plan_options
+def command(name: str | None, place: str | None, *, drops: bool) -> None:
     """List branches, or create one.
 
     Without NAME: every branch with its last conversation; * marks the current one. With NAME:
@@ -40,20 +37,18 @@ def command(
     if place and drops:
         raise click.UsageError("--at and --delete exclude each other")
     from perdure.actions.history import branch
-    from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen_companion(lacking=True), reading=name is None) as workspace:
+    with open_workspace(lacking=True, reading=name is None) as workspace:
         if name is None:
-            _show(branch.list_branches(workspace), as_json=as_json)
+            _show(branch.list_branches(workspace))
         elif drops:
-            _drop(workspace, name, dry_run=dry_run, yes=yes, as_json=as_json)
+            _drop(workspace, name)
         else:
-            _begin(workspace, name, place or "", dry_run=dry_run, as_json=as_json)
+            _begin(workspace, name, place or "")
 
 
-def _show(rows: list[BranchRow], *, as_json: bool) -> None:
-    if as_json:
-        emit_json([row.to_dict() for row in rows])
+def _show(rows: list[BranchRow]) -> None:
+    if as_json([row.to_dict() for row in rows]):
         return
     from perdure.actions.history.branch import subject_words
 
@@ -73,20 +68,17 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
         )
 
 
-def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_json: bool) -> None:
+def _begin(workspace: Workspace, name: str, place: str) -> None:
     from perdure.actions.history import branch
     from perdure.snapshot.conversation.turn_text import commit_label
 
-    if dry_run:
+    if given("--dry-run"):
         from perdure.actions.history.rewind import find_target
 
         commit = (
             find_target(workspace.repo, place, IndexProgress()).commit if place else workspace.tip
         )
-        record = {"branch": name, "commit": commit}
-        if as_json:
-            emit_json({"plan": record, "operation": None})
-        else:
+        if not as_json({"plan": {"branch": name, "commit": commit}, "operation": None}):
             at = commit_label(workspace.repo.commit_info(commit))
             print_line(f"{name} would start at {at}. Nothing was changed.")
         return
@@ -96,23 +88,15 @@ def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_jso
     print_result(
         {"branch": name, "commit": commit},
         operation,
-        as_json=as_json,
         said=f"{name} starts at {at}. Go there with: perdure switch {name}",
     )
 
 
-def _drop(workspace: Workspace, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _drop(workspace: Workspace, name: str) -> None:
     from perdure.actions.history import branch
 
     plan = branch.plan_drop(workspace, name)
     operation = None
-    if confirm_plan(
-        plan.describe(),
-        f"Delete the branch name {name}?",
-        dry_run=dry_run,
-        yes=yes,
-        as_json=as_json,
-        is_safe=not plan.ahead,
-    ):
+    if confirm_plan(plan.describe(), f"Delete the branch name {name}?", is_safe=not plan.ahead):
         operation = branch.remove_branch(workspace, plan)
-    print_result(plan.to_dict(), operation, as_json=as_json, said=f"{name} is no longer listed.")
+    print_result(plan.to_dict(), operation, said=f"{name} is no longer listed.")

@@ -6,8 +6,9 @@ import click
 
 from perdure.cli.arguments import split_arguments
 from perdure.cli.errors import CommandProblem
-from perdure.cli.render.output import emit_json, json_option, show_lines
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.options import given
+from perdure.cli.render.output import emit_json, show_lines
+from perdure.cli.target import open_repository, usual_options
 
 
 @click.command("diff")
@@ -16,9 +17,8 @@ from perdure.cli.target import chosen_companion, companion_option
     "--words/--lines", default=True, help="Compare words, or whole lines. [default: words]"
 )
 @click.option("--work", is_flag=True, help="Compare A with the files in the folder.")
-@companion_option
-@json_option
-def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) -> None:
+@usual_options
+def command(what: tuple[str, ...], *, words: bool, work: bool) -> None:
     """Show what changed between two revisions, word by word.
 
     Without A: the files in the folder against the last commit. With A: A against the last commit.
@@ -28,10 +28,9 @@ def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) ->
     Removed words are red, added ones green; without colours [-removed-] and {+added+}.
     """
     from perdure.cli.render.diff import difference_lines, difference_records
-    from perdure.git.repository.repository import Repository
     from perdure.snapshot.revisions.diff import changes_between
 
-    repo = Repository.open(chosen_companion(lacking=True), recover=False)
+    repo = open_repository(lacking=True)
     if repo.head().commit is None:
         raise CommandProblem("there is nothing to compare yet", next_step="Make a first commit")
     revisions, paths = split_arguments(repo, what, most=1 if work else 2)
@@ -40,7 +39,7 @@ def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) ->
         changes = changes_between(repo, (revisions or [head])[0], None, paths)
     else:
         changes = changes_between(repo, revisions[0], (revisions[1:] or [head])[0], paths)
-    if as_json:
+    if given("--json"):
         emit_json(difference_records(changes))
-        return
-    show_lines(difference_lines(changes, words=words), "Nothing differs.")
+    else:
+        show_lines(difference_lines(changes, words=words), "Nothing differs.")

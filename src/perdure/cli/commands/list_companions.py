@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
+from perdure.cli.options import json_option
+from perdure.cli.render.output import as_json, print_line, print_styled, styled
 from perdure.cli.target import companions, home
 from perdure.plural import plural
 
 
 @click.command("list")
 @json_option
-def command(*, as_json: bool) -> None:
+def command() -> None:
     """List your companions and their folders.
 
     Lists the companions in the usual folder (PERDURE_HOME). If you made one with --at, or cloned it
@@ -20,20 +21,19 @@ def command(*, as_json: bool) -> None:
     from perdure.views.companions import overview
 
     rows = [overview(path) for path in companions()]
-    if as_json:
-        emit_json(
-            [
-                {
-                    "name": row.name,
-                    "path": str(row.path),
-                    "branch": row.branch,
-                    "last": row.last.isoformat() if row.last else None,
-                    "conversations": row.conversations,
-                    "problem": row.problem or None,
-                }
-                for row in rows
-            ]
-        )
+    if as_json(
+        [
+            {
+                "name": row.name,
+                "path": str(row.path),
+                "branch": row.branch,
+                "last": row.last.isoformat() if row.last else None,
+                "conversations": row.conversations,
+                "problem": row.problem or None,
+            }
+            for row in rows
+        ]
+    ):
         return
     if not rows:
         print_line(f"There is no companion in {home()} yet.")

@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.arguments import (
-    commit_of,
-    date_bounds,
-    path_of,
-    split_arguments,
-)
-from perdure.cli.render.output import emit_json, json_option, show_lines, styled
+from perdure.cli.arguments import commit_of, date_bounds, path_of, split_arguments
+from perdure.cli.options import given
+from perdure.cli.render.output import as_json, emit_json, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.target import open_repository, usual_options
 from perdure.git.repository.repository import CommitInfo, Repository
 
 if TYPE_CHECKING:
@@ -53,8 +49,7 @@ _USUAL = 30
 @click.option("--skip", type=click.IntRange(min=0), default=0, help="Skip this many first.")
 @click.option("--all", "everything", is_flag=True, help="All, without a limit.")
 @click.argument("words", nargs=-1, metavar="[REV] [PATH]...")
-@companion_option
-@json_option
+@usual_options
 def command(
     more_paths: tuple[str, ...],
     since: str | None,
@@ -67,7 +62,6 @@ def command(
     words: tuple[str, ...],
     *,
     everything: bool,
-    as_json: bool,
     **kinds: bool,
 ) -> None:
     """Show the history, newest first: turns, persona changes and everything else.
@@ -79,9 +73,10 @@ def command(
     A DATE is a day or a time, such as 2026-11-01, "2026-11-01 14:30", yesterday, "last monday",
     "3 weeks ago". Case does not matter in TEXT.
     """
-    repo = Repository.open(chosen_companion(lacking=True), recover=False)
+    repo = open_repository(lacking=True)
     if branch is None and repo.head().commit is None:
-        _show_plain([], repo, as_json=as_json)
+        if not as_json([]):
+            _show_plain([], repo)
         return
     revisions, paths = split_arguments(repo, words, most=0 if branch else 1)
     start = commit_of(repo, branch) if branch else (revisions or [repo.resolve("HEAD")])[0]
@@ -90,32 +85,26 @@ def command(
     if limit is None and not everything and not only_persona:
         limit = _USUAL
     paths += tuple(path_of(repo, path) for path in more_paths)
-    if not (wanted or paths or since or until or author or grep or as_json):
-        _show_plain(repo.commits.log(rev=start, limit=limit, skip=skip), repo, as_json=False)
+    if not (wanted or paths or since or until or author or grep or given("--json")):
+        _show_plain(repo.commits.log(rev=start, limit=limit, skip=skip), repo)
         return
     from perdure.git.timeline.query import Query
 
     folders = tuple(folder for kind in wanted for folder in _FOLDERS[kind])
     begin, end = date_bounds(since, until)
     query = Query(folders, paths, begin, end, author, grep, limit, skip)
-    if only_persona:
-        _show_evolution(repo, start, query, as_json=as_json)
-    else:
-        _show_listing(repo, start, query, as_json=as_json)
+    (_show_evolution if only_persona else _show_listing)(repo, start, query)
 
 
-def _show_listing(repo: Repository, start: str, query: Query, *, as_json: bool) -> None:
+def _show_listing(repo: Repository, start: str, query: Query) -> None:
     listing = repo.timeline(IndexProgress()).listing(start, query)
-    if as_json:
+    if given("--json"):
         emit_json([_listed_record(listed) for listed in listing])
     else:
-        _show_plain((listed.commit for listed in listing), repo, as_json=False)
+        _show_plain((listed.commit for listed in listing), repo)
 
 
-def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: bool) -> None:
-    if as_json:
-        emit_json([_record(commit) for commit in commits])
-        return
+def _show_plain(commits: Iterable[CommitInfo], repo: Repository) -> None:
     ends = repo.commits.shallow_ends()
     lines = (
         _line(commit, excluded) + _end(commit, ends)
@@ -183,14 +172,14 @@ def _listed_record(listed: Listed) -> dict[str, object]:
     }
 
 
-def _show_evolution(repo: Repository, start: str, query: Query, *, as_json: bool) -> None:
+def _show_evolution(repo: Repository, start: str, query: Query) -> None:
     from perdure.views.persona_log import COUNTER, persona_changes
 
     changes = persona_changes(repo, start, query, IndexProgress())
-    if as_json:
+    if given("--json"):
         emit_json([_change_record(change, COUNTER) for change in changes])
-        return
-    show_lines(_change_lines(changes, COUNTER, repo.commits.shallow_ends()), _NOTHING)
+    else:
+        show_lines(_change_lines(changes, COUNTER, repo.commits.shallow_ends()), _NOTHING)
 
 
 def _change_lines(

@@ -10,8 +10,9 @@ import click
 
 from perdure.cli.completion import complete_lore
 from perdure.cli.input.stdin import read_text
-from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.plans import print_edits
+from perdure.cli.render.output import as_json, print_line, print_styled, styled
+from perdure.cli.target import open_workspace, usual_options
 
 if TYPE_CHECKING:
     from perdure.actions.memory.lore import LoreCommit, LoreRow, LoreTrial
@@ -67,25 +68,21 @@ def _entry_options(command: _Command) -> _Command:
 
 
 @command.command("list")
-@companion_option
-@json_option
-def list_(*, as_json: bool) -> None:
+@usual_options
+def list_() -> None:
     """List the entries: keys, position, priority, tokens, last change."""
     from perdure.actions.memory.lore import list_lore
-    from perdure.actions.workspace import Workspace
     from perdure.cli.render.progress import IndexProgress
 
-    with Workspace.open(chosen_companion(), reading=True) as workspace:
+    with open_workspace(reading=True) as workspace:
         found = list_lore(workspace, IndexProgress())
-    if as_json:
-        emit_json(
-            {
-                "entries": [row.to_dict() for row in found.rows],
-                "troubles": [_trouble_record(each) for each in found.troubles],
-                "uncommitted": list(found.uncommitted),
-                "counter": found.counter,
-            }
-        )
+    record = {
+        "entries": [row.to_dict() for row in found.rows],
+        "troubles": [_trouble_record(each) for each in found.troubles],
+        "uncommitted": list(found.uncommitted),
+        "counter": found.counter,
+    }
+    if as_json(record):
         return
     for row in found.rows:
         _show_row(row)
@@ -99,29 +96,27 @@ def list_(*, as_json: bool) -> None:
 @command.command("add")
 @click.argument("keys", nargs=-1, metavar="KEY…")
 @_entry_options
-@companion_option
-@json_option
-def add_entry(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) -> None:  # noqa: ANN401  options
+@usual_options
+def add_entry(*, keys: tuple[str, ...], text: str | None, **said: Any) -> None:  # noqa: ANN401  options
     """Add an entry that enters the prompt when a KEY comes up, as its own commit.
 
     Without --text, your editor opens. perdure undo takes it back.
     """
     from perdure.actions.memory.lore import add_lore
-    from perdure.actions.workspace import Workspace
     from perdure.companion.memory.lore import LoreEntry
 
     if not keys and not said["constant"]:
         raise click.UsageError(
             "give a KEY, or --constant for an entry that is always in the prompt"
         )
-    with Workspace.open(chosen_companion()) as workspace:
+    with open_workspace() as workspace:
         entry = _with(LoreEntry("lore/new.md", tuple(keys)), said)
         entry = replace(entry, text=_text(text))
         if not entry.text.strip():
             print_line("There is no text; nothing was added.", err=True)
             return
         done = add_lore(workspace, entry)
-    _report(done, "Added", as_json=as_json)
+    _report(done, "Added")
 
 
 @command.command("edit")
@@ -130,21 +125,17 @@ def add_entry(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said:
     "--key", "keys", multiple=True, metavar="KEY", help="Its keys, replacing the ones it has."
 )
 @_entry_options
-@companion_option
-@json_option
-def edit_entry(
-    *, name: str, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any  # noqa: ANN401
-) -> None:  # fmt: skip
+@usual_options
+def edit_entry(*, name: str, keys: tuple[str, ...], text: str | None, **said: Any) -> None:  # noqa: ANN401
     """Change an entry, as its own commit; without options, open it in your editor.
 
     NAME is its file name, a piece of that, or its title. Comments in the file stay. perdure undo
     takes it back.
     """
     from perdure.actions.memory.lore import change_lore, find_entry
-    from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen_companion()) as workspace:
-        _take_edits(workspace)
+    with open_workspace() as workspace:
+        print_edits(workspace.commit_hand_edits())
         if not keys and text is None and all(value in {None, ()} for value in said.values()):
             done = _edit_file(workspace, name)
             if done is None:
@@ -157,22 +148,20 @@ def edit_entry(
             if text is not None:
                 after = replace(after, text=_text(text))
             done = change_lore(workspace, before, after)
-    _report(done, "Changed", as_json=as_json)
+    _report(done, "Changed")
 
 
 @command.command("remove")
 @click.argument("name", shell_complete=complete_lore)
-@companion_option
-@json_option
-def remove(*, name: str, as_json: bool) -> None:
+@usual_options
+def remove(*, name: str) -> None:
     """Remove an entry, as its own commit; perdure undo brings it back."""
     from perdure.actions.memory.lore import remove_lore
-    from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen_companion()) as workspace:
-        _take_edits(workspace)
+    with open_workspace() as workspace:
+        print_edits(workspace.commit_hand_edits())
         done = remove_lore(workspace, name)
-    _report(done, "Removed", as_json=as_json)
+    _report(done, "Removed")
 
 
 @command.command("test")
@@ -183,21 +172,18 @@ def remove(*, name: str, as_json: bool) -> None:
     metavar="TOKENS",
     help="Assume a model with a window of this size.",
 )
-@companion_option
-@json_option
-def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
+@usual_options
+def test(*, texts: tuple[str, ...], window: int | None) -> None:
     """Show which entries a text would bring in, by which key, in which order, and what is left out.
 
     Several TEXTs are several messages, newest last; - is standard input. Nothing is sent.
     """
     from perdure.actions.memory.lore import try_lore
-    from perdure.actions.workspace import Workspace
 
     said = [read_text() if text == "-" else text for text in texts]
-    with Workspace.open(chosen_companion(), reading=True) as workspace:
+    with open_workspace(reading=True) as workspace:
         trial = try_lore(workspace, said, window=window)
-    if as_json:
-        emit_json(_trial_record(trial))
+    if as_json(_trial_record(trial)):
         return
     _show_trial(trial)
     _tell(trial.troubles, ())
@@ -220,45 +206,28 @@ def _text(text: str | None) -> str:
         return read_text().strip("\n")
     if text is not None:
         return text
-    from perdure.cli.input.ask import on_terminal
+    from perdure.cli.input.ask import edit_text
 
-    if not on_terminal():
-        raise click.UsageError("There is no terminal for an editor. Give --text TEXT, or -")
-    return (click.edit("", extension=".md") or "").strip("\n")
+    return (edit_text("", "Give --text TEXT, or -") or "").strip("\n")
 
 
 def _edit_file(workspace: Workspace, name: str) -> LoreCommit | None:
     """Let the user edit the whole file; None if it was left unchanged."""
     from perdure.actions.memory.lore import path_of, replace_file
-    from perdure.cli.input.ask import on_terminal
+    from perdure.cli.input.ask import edit_text
 
-    if not on_terminal():
-        raise click.UsageError(
-            "There is no terminal for an editor. Say what to change: --text, --key, "
-            "--priority and others"
-        )
     since = workspace.tip
     path = path_of(workspace, name)
     # A file that is broken is mended here: it is shown as it is.
     old = (workspace.repo.read(path, since) or b"").decode("utf-8", "replace")
-    edited = click.edit(old, extension=".md")
-    if edited is None or edited == old:
-        return None
-    return replace_file(workspace, path, edited.encode(), since)
+    edited = edit_text(old, "Say what to change: --text, --key, --priority and others")
+    return replace_file(workspace, path, edited.encode(), since) if edited is not None else None
 
 
-def _take_edits(workspace: Workspace) -> None:
-    """Commit edits by hand first, so that they are neither lost nor mixed in."""
-    from perdure.cli.plans import print_edits
-
-    print_edits(workspace.commit_hand_edits())
-
-
-def _report(done: LoreCommit, what: str, *, as_json: bool) -> None:
-    if as_json:
-        emit_json({"name": done.entry.name, "file": done.entry.path, "commit": done.commit})
-    else:
-        print_line(f"{what} {done.entry.path}. To undo: perdure undo")
+def _report(done: LoreCommit, what: str) -> None:
+    entry = done.entry
+    if not as_json({"name": entry.name, "file": entry.path, "commit": done.commit}):
+        print_line(f"{what} {entry.path}. To undo: perdure undo")
 
 
 def _show_row(row: LoreRow) -> None:

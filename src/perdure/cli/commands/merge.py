@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from perdure.cli.completion import complete_branches
-from perdure.cli.plans import careful_options, confirm_plan, operation_record
-from perdure.cli.render.output import emit_json, json_option, print_line
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.options import given
+from perdure.cli.plans import confirm_plan, operation_record, plan_options, print_result
+from perdure.cli.render.output import as_json, emit_json, print_line
+from perdure.cli.target import open_workspace
 
 if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--theirs", multiple=True, metavar="FILE", help="Resolve FILE with the other branch's version."
 )
-@careful_options
-@companion_option
-@json_option
+@plan_options
 def command(
     branch: str | None,
     ours: tuple[str, ...],
@@ -36,9 +35,6 @@ def command(
     *,
     concludes: bool,
     aborts: bool,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
 ) -> None:
     """Merge another branch into this one; without BRANCH, show the open merge.
 
@@ -56,67 +52,46 @@ def command(
             "give just one of BRANCH, --continue, --abort, or --ours and --theirs"
         )
     from perdure.actions.history import merge as merge_action
-    from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen_companion()) as workspace:
+    with open_workspace() as workspace:
         if branch is not None:
-            sys.exit(_begin(workspace, branch, dry_run=dry_run, yes=yes, as_json=as_json))
+            sys.exit(_begin(workspace, branch))
         if aborts:
             merge_action.abort(workspace)
-            _tell(
-                {"aborted": True},
-                "The merge is abandoned; everything is as it was before.",
-                as_json=as_json,
-            )
+            if not as_json({"aborted": True}):
+                print_line("The merge is abandoned; everything is as it was before.")
         elif concludes:
-            record = operation_record(merge_action.conclude(workspace))
-            _tell({"operation": record}, "Merged. To undo: perdure undo", as_json=as_json)
+            operation = merge_action.conclude(workspace)
+            if not as_json({"operation": operation_record(operation)}):
+                print_line("Merged. To undo: perdure undo")
         else:
             for side, files in (("ours", ours), ("theirs", theirs)):
                 for path in files:
                     merge_action.take_side(workspace, path, side)
-            sys.exit(_show_open(workspace, as_json=as_json))
+            sys.exit(_show_open(workspace))
 
 
-def _tell(record: dict[str, object], said: str, *, as_json: bool) -> None:
-    if as_json:
-        emit_json(record)
-    else:
-        print_line(said)
-
-
-def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+def _begin(workspace: Workspace, branch: str) -> int:
     from perdure.actions.history import merge as merge_action
 
     plan = merge_action.plan_branch_merge(workspace, branch)
-    is_nothing = plan.plan.kind == "nothing"
     done = None
-    if confirm_plan(
-        plan.describe(),
-        f"Merge {branch}?",
-        dry_run=dry_run,
-        yes=yes,
-        as_json=as_json,
-        is_safe=is_nothing,
-    ):
+    if confirm_plan(plan.describe(), f"Merge {branch}?", is_safe=plan.plan.kind == "nothing"):
         done = merge_action.merge_branch(workspace, branch)
-        if done.conflicts and not as_json:
-            _show_open(workspace, as_json=False)
+        if done.conflicts and not given("--json"):
+            _show_open(workspace)
     operation = done.operation if done else None
     is_open = done is not None and bool(done.conflicts)
-    if as_json:
-        record = operation_record(operation) if operation else None
-        emit_json({"plan": plan.to_dict(), "operation": record, "open": is_open})
-    elif operation is not None:
-        print_line(f"Merged {branch} into {plan.plan.branch}. To undo: perdure undo")
+    said = f"Merged {branch} into {plan.plan.branch}. To undo: perdure undo"
+    print_result(plan.to_dict(), operation, said=said if operation else "", open=is_open)
     return 3 if is_open else 0
 
 
-def _show_open(workspace: Workspace, *, as_json: bool) -> int:
+def _show_open(workspace: Workspace) -> int:
     from perdure.actions.history import merge as merge_action
 
     found = merge_action.unfinished_merge(workspace)
-    if as_json:
+    if given("--json"):
         files = found.merge.conflicts if found else ()
         conflicts = [merge_action.conflict_record(one) for one in files]
         theirs = found.merge.theirs if found else None
@@ -126,6 +101,5 @@ def _show_open(workspace: Workspace, *, as_json: bool) -> int:
             "No merge is open. perdure merge BRANCH starts one; perdure branch lists the branches."
         )
     else:
-        for line in found.describe():
-            print_line(line)
+        print_line("\n".join(found.describe()))
     return 3 if found is not None and found.waits else 0

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from perdure.backends.store import catalogue as store
-from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
+from perdure.cli.options import json_option
+from perdure.cli.render.output import as_json, print_line, print_styled, styled
 
 
 @click.group("models")
@@ -17,7 +18,7 @@ def command() -> None:
 
 @command.command("list")
 @json_option
-def list_models(*, as_json: bool) -> None:
+def list_models() -> None:
     """List the models that can be downloaded, and which ones are here."""
     here = {found.model.name: found for found in store.installed()}
     rows = [
@@ -31,8 +32,7 @@ def list_models(*, as_json: bool) -> None:
         }
         for model in store.CATALOGUE.values()
     ]
-    if as_json:
-        emit_json(rows)
+    if as_json(rows):
         return
     for model in store.CATALOGUE.values():
         found = here.get(model.name)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, print_line
+from perdure.cli.options import json_option
+from perdure.cli.render.output import as_json, print_line
 from perdure.cli.target import home
 
 
@@ -38,25 +39,22 @@ def _complete_template(
     help="Create it in this folder instead of the usual one.",
 )
 @json_option
-def command(
-    name: str, template: str, user: str | None, folder: Path | None, *, as_json: bool
-) -> None:
+def command(name: str, template: str, user: str | None, folder: Path | None) -> None:
     """Create a companion from a template: a git repository of plain text."""
     from perdure.actions.companion.create import create_companion
     from perdure.companion.names import slug
 
     target = folder.expanduser() if folder is not None else home() / slug(name)
     founded = create_companion(target, name=name, template=template, user=user)
-    if as_json:
-        emit_json(
-            {
-                "name": founded.name,
-                "path": str(founded.path),
-                "commit": founded.commit,
-                "backend": founded.backend,
-                "model": founded.model,
-            }
-        )
+    if as_json(
+        {
+            "name": founded.name,
+            "path": str(founded.path),
+            "commit": founded.commit,
+            "backend": founded.backend,
+            "model": founded.model,
+        }
+    ):
         return
     print_line(f"{founded.name} lives in {founded.path}, an ordinary git repository.")
     print_line(founded.voice)

@@ -9,8 +9,8 @@ import click
 from perdure.cli.arguments import commit_of
 from perdure.cli.completion import complete_persona
 from perdure.cli.errors import CommandProblem
-from perdure.cli.render.output import emit_json, json_option, print_line, show_lines
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.render.output import as_json, print_line, show_lines
+from perdure.cli.target import chosen_companion, companion_option, open_repository, usual_options
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -29,9 +29,8 @@ def command() -> None:
 @command.command("show")
 @click.argument("file", required=False, shell_complete=complete_persona)
 @_at
-@companion_option
-@json_option
-def show_persona(file: str | None, *, at: str | None, as_json: bool) -> None:
+@usual_options
+def show_persona(file: str | None, *, at: str | None) -> None:
     """Print the persona as the model gets it: names filled in, with each file's tokens.
 
     Without FILE: the files of the system prompt in order, sample dialogue and the reminder. With
@@ -39,7 +38,6 @@ def show_persona(file: str | None, *, at: str | None, as_json: bool) -> None:
     """
     from perdure.cli.render.persona import show_lines_of, show_record
     from perdure.companion.persona.persona import read_persona
-    from perdure.git.repository.repository import Repository
     from perdure.snapshot.persona import (
         files_at,
         files_in_folder,
@@ -48,7 +46,7 @@ def show_persona(file: str | None, *, at: str | None, as_json: bool) -> None:
         windows_of,
     )
 
-    with Repository.open(chosen_companion(), recover=False) as repo:
+    with open_repository() as repo:
         commit = commit_of(repo, at) if at else None
         files = files_at(repo, commit) if commit else files_in_folder(repo)
         tokenizer = tokenizer_of(files, windows_of(repo, files, commit))
@@ -68,17 +66,14 @@ def show_persona(file: str | None, *, at: str | None, as_json: bool) -> None:
         left_out = tuple(each for each in left_out if each.path == path)
     else:
         parts = [part for part in parts if part.kind != "greeting"]
-    if as_json:
-        emit_json(show_record(parts, tokenizer.name, left_out))
-        return
-    show_lines(show_lines_of(parts, tokenizer.name, left_out))
+    if not as_json(show_record(parts, tokenizer.name, left_out)):
+        show_lines(show_lines_of(parts, tokenizer.name, left_out))
 
 
 @command.command("check")
 @_at
-@companion_option
-@json_option
-def check_files(*, at: str | None, as_json: bool) -> None:
+@usual_options
+def check_files(*, at: str | None) -> None:
     """Check for contradicting names, missing boundaries, keys, and costly files.
 
     Reads the files in the folder, including uncommitted edits, and asks no model. A problem does
@@ -90,29 +85,22 @@ def check_files(*, at: str | None, as_json: bool) -> None:
     from perdure.cli.render.persona import check_lines, check_record
     from perdure.views.persona_check import check_companion
 
-    path = chosen_companion()
-    checked = check_companion(path, _commit(at) if at else None)
-    if as_json:
-        emit_json(check_record(checked))
-    else:
+    commit = None
+    if at:
+        with open_repository() as repo:
+            commit = commit_of(repo, at)
+    checked = check_companion(chosen_companion(), commit)
+    if not as_json(check_record(checked)):
         show_lines(check_lines(checked))
     if checked.report.findings:
         raise SystemExit(_FINDINGS)
 
 
-def _commit(at: str) -> str:
-    from perdure.git.repository.repository import Repository
-
-    with Repository.open(chosen_companion(), recover=False) as repo:
-        return commit_of(repo, at)
-
-
 @command.command("edit")
 @click.argument("file", required=False, shell_complete=complete_persona)
 @click.option("-m", "--note", default="", metavar="TEXT", help="The change, in a few words.")
-@companion_option
-@json_option
-def edit_file(file: str | None, *, note: str, as_json: bool) -> None:
+@usual_options
+def edit_file(file: str | None, *, note: str) -> None:
     """Edit one file of the persona in your editor, and commit the change.
 
     FILE may be short (voice for persona/20-voice.md); a name that no file has creates a new one.
@@ -143,8 +131,7 @@ def edit_file(file: str | None, *, note: str, as_json: bool) -> None:
         return
     for each in done.left_out:
         print_line(left_out_line(each), err=True)
-    if as_json:
-        emit_json({"commit": done.commit, **difference_records([done.change])[0]})
+    if as_json({"commit": done.commit, **difference_records([done.change])[0]}):
         return
     for line in difference_lines([done.change], words=True):
         click.echo(line)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.plans import careful_options, confirm_plan
-from perdure.cli.render.output import emit_json, json_option, print_line
+from perdure.cli.options import dry_run_option, given, json_option, yes_option
+from perdure.cli.plans import confirm_plan
+from perdure.cli.render.output import as_json, print_line
 from perdure.cli.target import chosen_companion, complete_names, home
 
 
@@ -17,9 +18,10 @@ from perdure.cli.target import chosen_companion, complete_names, home
     metavar="NAME",
     help="The companion's name, to remove her without a copy.",
 )
-@careful_options
+@dry_run_option
+@yes_option
 @json_option
-def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+def command(name: str, typed: str) -> None:
     """Move a companion's folder to the trash.
 
     Only if there is a proven copy of everything: a bundle written by perdure archive, unchanged
@@ -33,22 +35,14 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
     with Workspace.open(chosen_companion(name), reading=True) as workspace:
         plan = plan_remove(workspace, home())
         place = None
-        needs_name = plan.copy is None and not dry_run
+        needs_name = plan.copy is None and not given("--dry-run")
         if needs_name and not typed and on_terminal():
-            for line in plan.describe():
-                print_line(line, err=True)
+            print_line("\n".join(plan.describe()), err=True)
             typed = ask(f"Type the name ({plan.name}) to remove her without a copy")
         if needs_name:
             check_agreed(plan, typed)
-        if confirm_plan(
-            plan.describe(),
-            f"Remove {plan.name}?",
-            dry_run=dry_run,
-            yes=yes or needs_name,
-            as_json=as_json,
-        ):
+        if confirm_plan(plan.describe(), f"Remove {plan.name}?", is_agreed=needs_name):
             place = remove(workspace, plan)
-    if as_json:
-        emit_json({"plan": plan.to_dict(), "trash": str(place) if place else None})
-    elif place is not None:
+    record = {"plan": plan.to_dict(), "trash": str(place) if place else None}
+    if not as_json(record) and place is not None:
         print_line(f"{plan.name} is in {place}. To restore her, move the folder back.")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from perdure.cli.arguments import commit_of
-from perdure.cli.plans import careful_options, confirm_plan, print_edits
-from perdure.cli.render.output import emit_json, json_option, print_line
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.options import given
+from perdure.cli.plans import confirm_plan, plan_options, print_edits
+from perdure.cli.render.output import as_json, print_line
+from perdure.cli.target import open_workspace
 
 if TYPE_CHECKING:
     from perdure.actions.history.revert import RevertPlan
@@ -28,10 +29,8 @@ _THEN = (
     type=click.Choice([name for name, _ in _THEN]),
     help="What to do with the turns that were answered under it.  [default: ask; else keep]",
 )
-@careful_options
-@companion_option
-@json_option
-def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+@plan_options
+def command(rev: str, then: str | None) -> None:
     """Revert one change to persona, lore, memory, backends or settings; keep later turns.
 
     Later edits to other lines stay. The model still reads what was said under the change, so this
@@ -42,29 +41,23 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
     restore.
     """
     from perdure.actions.history.revert import plan_revert, revert
-    from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen_companion()) as workspace:
+    with open_workspace() as workspace:
         commit = commit_of(workspace.repo, rev)
         plan = plan_revert(workspace, commit)
-        if not confirm_plan(
-            plan.describe(), "Revert this?", dry_run=dry_run, yes=yes, as_json=as_json
-        ):
-            if as_json:
-                emit_json({"plan": plan.to_dict(), "commit": None, "then": None, "aside": None})
+        if not confirm_plan(plan.describe(), "Revert this?"):
+            as_json({"plan": plan.to_dict(), "commit": None, "then": None, "aside": None})
             return
-        chosen_then = then or _ask_then(plan, asks=not yes)
+        chosen_then = then or _ask_then(plan, asks=not given("--yes"))
         edits = workspace.commit_hand_edits()
         print_edits(edits)
         if edits.committed:
             plan = plan_revert(workspace, commit)
         done = revert(workspace, plan, chosen_then)
-    if as_json:
-        made = {"commit": done.commit, "then": chosen_then, "aside": done.aside or None}
-        emit_json({"plan": plan.to_dict(), **made})
-        return
-    print_line("Reverted; the conversation stays. To undo: perdure undo")
-    _tell(plan, chosen_then)
+    made = {"commit": done.commit, "then": chosen_then, "aside": done.aside or None}
+    if not as_json({"plan": plan.to_dict(), **made}):
+        print_line("Reverted; the conversation stays. To undo: perdure undo")
+        _tell(plan, chosen_then)
 
 
 def _ask_then(plan: RevertPlan, *, asks: bool) -> str:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.plans import careful_options, confirm_plan, print_edits, print_result
-from perdure.cli.render.output import json_option
+from perdure.cli.plans import confirm_plan, plan_options, print_edits, print_result
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.target import open_workspace
 
 
 @click.command("rewind")
 @click.argument("turn", metavar="TURN")
 @click.option("--as", "name", default="", metavar="NAME", help="Name of the new branch.")
-@careful_options
-@companion_option
-@json_option
-def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+@plan_options
+def command(turn: str, name: str) -> None:
     """Continue from an earlier turn, on a new branch; the old branch keeps its name.
 
     TURN is `@` (the last one), `@-3`, a number in the last conversation, a piece of a turn's id, a
@@ -26,14 +23,11 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
     use perdure undo.
     """
     from perdure.actions.history.rewind import plan_rewind, rewind
-    from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen_companion()) as workspace:
+    with open_workspace() as workspace:
         plan = plan_rewind(workspace, turn, name, IndexProgress())
         operation = None
-        if confirm_plan(
-            plan.describe(), f"Rewind to {turn}?", dry_run=dry_run, yes=yes, as_json=as_json
-        ):  # fmt: skip
+        if confirm_plan(plan.describe(), f"Rewind to {turn}?"):
             print_edits(workspace.commit_hand_edits())
             operation = rewind(workspace, plan)
         said = f"You are now on {plan.name}. Go back with: perdure switch {plan.leaves}"
@@ -41,4 +35,4 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
         if remotes:
             # "git push backup main" goes on saying that everything is up to date.
             said += f"\nNo remote has this branch yet: git push {remotes[0]} {plan.name}"
-        print_result(plan.to_dict(), operation, as_json=as_json, said=said)
+        print_result(plan.to_dict(), operation, said=said)

@@ -8,8 +8,7 @@ import click
 
 from perdure.cli.chat.visit import visit_options, visited
 from perdure.cli.input.stdin import read_text
-from perdure.cli.render.output import json_option
-from perdure.cli.target import companion_option, companion_to_talk_to
+from perdure.cli.target import companion_to_talk_to, usual_options
 
 
 @click.command("say")
@@ -23,18 +22,9 @@ from perdure.cli.target import companion_option, companion_to_talk_to
     help="Let this backend give the reply, just once; a hosted one is sent the conversation.",
 )
 @visit_options
-@companion_option
-@json_option
+@usual_options
 def command(
-    text: str | None,
-    backend: str,
-    place: str,
-    keep: str,
-    *,
-    resume: bool,
-    fresh: bool,
-    drop: bool,
-    as_json: bool,
+    text: str | None, backend: str, place: str, keep: str, *, resume: bool, fresh: bool, drop: bool
 ) -> None:
     """Send one message and print the reply as it arrives. TEXT may be `-` for standard input.
 
@@ -50,5 +40,5 @@ def command(
 
     path = companion_to_talk_to()
     with visited(path, place, keep=keep, drop=drop):
-        code = run_message(path, said, fresh=fresh, as_json=as_json, backend=backend)
+        code = run_message(path, said, fresh=fresh, backend=backend)
     sys.exit(code)

@@ -10,9 +10,9 @@ import click
 
 from perdure.cli.arguments import commit_of, date_bounds
 from perdure.cli.errors import CommandProblem
-from perdure.cli.render.output import emit_json, json_option, print_line, show_lines, styled
+from perdure.cli.render.output import as_json, print_line, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.target import open_repository, usual_options
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,8 +34,7 @@ _WIDTH = 160
 @click.option("--until", metavar="DATE", help="Only what was said up to the end of DATE.")
 @click.option("--branch", metavar="NAME", help="Search another branch.")
 @click.option("--at", "rev", metavar="REV|DATE", help="Search the history as it was then.")
-@companion_option
-@json_option
+@usual_options
 def command(
     words: tuple[str, ...],
     limit: int,
@@ -43,8 +42,6 @@ def command(
     until: str | None,
     branch: str | None,
     rev: str | None,
-    *,
-    as_json: bool,
 ) -> None:
     """Search the whole history for things that were said, best match first.
 
@@ -56,7 +53,6 @@ def command(
 
     A DATE is a day or a time, such as 2026-11-01, yesterday, "3 weeks ago".
     """
-    from perdure.git.repository.repository import Repository
     from perdure.recall import RecallIndex
     from perdure.views.search import with_own_words
 
@@ -65,15 +61,14 @@ def command(
         raise CommandProblem("there is nothing to search for", next_step="Give some words")
     if branch and rev:
         raise CommandProblem("--branch and --at exclude each other", next_step="Give one of them")
-    repo = Repository.open(chosen_companion(), recover=False)
+    repo = open_repository()
     index = RecallIndex.open_usual(repo, needs_file=False)
     click.get_current_context().with_resource(index)
     dates = date_bounds(since, until)
     found: list[FoundTurn] = []
     if rev or branch or repo.head().commit is not None:
         found = _search(repo, commit_of(repo, rev or branch or "HEAD"), index, text, dates, limit)
-    if as_json:
-        emit_json([_record(found_turn) for found_turn in found])
+    if as_json([_record(found_turn) for found_turn in found]):
         return
     if not found:
         print_line("nothing that was said has these words", err=not sys.stdout.isatty())

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, show_lines, styled
+from perdure.cli.render.output import as_json, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.target import chosen_companion, usual_options
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,9 +21,8 @@ _TOO_MANY = "It has more files than perdure looks at; git show --stat lists them
 
 @click.command("show")
 @click.argument("what", metavar="TURN|REV")
-@companion_option
-@json_option
-def command(what: str, *, as_json: bool) -> None:
+@usual_options
+def command(what: str) -> None:
     """Show one turn, or one commit.
 
     Name a turn by `@` (the last one), `@-3`, a number in the last conversation such as `7`, any
@@ -34,8 +33,7 @@ def command(what: str, *, as_json: bool) -> None:
     from perdure.views.show import ShownTurn, find_shown
 
     found = find_shown(chosen_companion(lacking=True), what, now(), IndexProgress())
-    if as_json:
-        emit_json(found.to_dict())
+    if as_json(found.to_dict()):
         return
     if isinstance(found, ShownTurn):
         show_lines(_turn_lines(found))

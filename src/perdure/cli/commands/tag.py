@@ -7,8 +7,8 @@ import click
 from perdure.cli.arguments import commit_of
 from perdure.cli.completion import complete_tags
 from perdure.cli.plans import print_result
-from perdure.cli.render.output import emit_json, json_option, print_styled, styled
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.render.output import as_json, print_styled, styled
+from perdure.cli.target import open_workspace, usual_options
 
 
 @click.command("tag")
@@ -16,9 +16,8 @@ from perdure.cli.target import chosen_companion, companion_option
 @click.argument("rev", required=False)
 @click.option("-m", "message", default="", metavar="TEXT", help="A note about it.")
 @click.option("--delete", "drops", is_flag=True, help="Delete the tag; the commit stays.")
-@companion_option
-@json_option
-def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_json: bool) -> None:
+@usual_options
+def command(name: str | None, rev: str | None, message: str, *, drops: bool) -> None:
     """Give a revision a lasting name, such as "before-the-move". Without NAME: list the tags.
 
     REV is a commit, branch, date or turn; by default the last commit. You can use a tag wherever a
@@ -29,12 +28,11 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
     if drops and (rev or message):
         raise click.UsageError("--delete takes only the NAME")
     from perdure.actions.history import tag
-    from perdure.actions.workspace import Workspace
     from perdure.snapshot.conversation.turn_text import commit_label
 
-    with Workspace.open(chosen_companion(), reading=name is None) as workspace:
+    with open_workspace(reading=name is None) as workspace:
         if name is None:
-            _show(tag.list_tags(workspace), as_json=as_json)
+            _show(tag.list_tags(workspace))
             return
         if drops:
             operation = tag.remove_tag(workspace, name)
@@ -43,12 +41,11 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
             commit = commit_of(workspace.repo, rev) if rev else workspace.tip
             operation = tag.tag(workspace, name, commit, message)
             said = f"{name} is on {commit_label(workspace.repo.commit_info(commit))}."
-    print_result({"tag": name}, operation, as_json=as_json, said=said)
+    print_result({"tag": name}, operation, said=said)
 
 
-def _show(rows: list[dict[str, str | None]], *, as_json: bool) -> None:
-    if as_json:
-        emit_json(rows)
+def _show(rows: list[dict[str, str | None]]) -> None:
+    if as_json(rows):
         return
     width = max((len(str(row["name"])) for row in rows), default=0)
     for row in rows:

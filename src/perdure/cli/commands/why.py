@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, show_lines, styled
+from perdure.cli.render.output import as_json, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.target import chosen_companion, open_repository, usual_options
 
 if TYPE_CHECKING:
     from perdure.companion.ids import TurnId
@@ -24,11 +25,8 @@ _FINDINGS = 3
 @click.option("--answer", type=click.IntRange(1), metavar="N", help="Which answer.")
 @click.option("--next", "text", metavar="TEXT", help="Show what would be sent for TEXT now.")
 @click.option("--messages", is_flag=True, help="Print the messages, word for word.")
-@companion_option
-@json_option
-def command(
-    turn: str, *, answer: int | None, text: str | None, messages: bool, as_json: bool
-) -> None:
+@usual_options
+def command(turn: str, *, answer: int | None, text: str | None, messages: bool) -> None:
     """Show the prompt behind a reply, part by part.
 
     The prompt is rebuilt from the turn's commit and checked against the hash recorded there. Each
@@ -43,20 +41,17 @@ def command(
     The exit code is 0 if the hash matches or none was recorded, and 3 if it does not match.
     """
     found = _next(text) if text is not None else _past(turn, answer or 0)
-    if as_json:
-        emit_json(_record(found))
-    else:
+    if not as_json(_record(found)):
         show_lines(_messages(found) if messages else _lines(found))
     if found.verdict == "differs":
         sys.exit(_FINDINGS)
 
 
 def _past(name: str, answer: int) -> Explanation:
-    from perdure.git.repository.repository import Repository
     from perdure.views.why.explain import explain
 
     name, _, number = name.partition("~")
-    with Repository.open(chosen_companion(), recover=False) as repo:
+    with open_repository() as repo:
         turn = _turn_of(repo, name)
         answer = answer or (int(number) if number.isdigit() and len(number) < 7 else 0)
         return explain(repo, turn, answer=answer, progress=IndexProgress())
@@ -133,48 +128,54 @@ def _part_record(part: ExplainedPart) -> dict[str, object]:
     }
 
 
-def _lines(found: Explanation) -> list[str]:
-    return [
-        *_head(found),
-        *_parts(found),
-        *_left_out(found),
-        *_shared(found),
-        "",
-        *_verdict(found),
-    ]
+def _lines(found: Explanation) -> Iterator[str]:
+    yield from _head(found)
+    yield from _parts(found)
+    if found.left_out:
+        yield from ("", styled("left out", "yellow"))
+    for each in found.left_out:
+        why = styled(f"{each.reason}{_score(each.score)}", dim=True)
+        yield f"  {each.kind:<8}  {styled(each.source)}  {why}"
+    if found.shared is not None:
+        yield from ("", styled(f"prefix shared with the turn before: {found.shared:.0%}"))
+    yield from ("", *_verdict(found))
 
 
-def _head(found: Explanation) -> list[str]:
+def _messages(found: Explanation) -> Iterator[str]:
+    yield from _head(found)
+    for message in found.messages:
+        name = f" ({message.name})" if message.name else ""
+        yield from ("", styled(f"── {message.role}{name} ──", bold=True))
+        yield from map(styled, message.content.split("\n"))
+    yield from ("", *_verdict(found))
+
+
+def _head(found: Explanation) -> Iterator[str]:
     if found.turn is None:
         title = "what would be sent now"
     else:
         title = f"turn {found.turn}" + (f", answer {found.answer}" if found.answer > 1 else "")
-    lines = [styled(title, "yellow")]
+    yield styled(title, "yellow")
     if found.commit:
         made = f", made from {found.base[:12]}" if found.base else ""
-        lines.append(styled(f"commit {found.commit[:12]}{made}", dim=True))
+        yield styled(f"commit {found.commit[:12]}{made}", dim=True)
     if found.assembly:
         who = f"{found.backend} ({found.model})" if found.model else found.backend
-        lines.append(styled(f"{who}, rules of version {found.assembly}", dim=True))
+        yield styled(f"{who}, rules of version {found.assembly}", dim=True)
     if found.shape:
-        lines.append(styled(f"folded for the model: sent with {found.shape}", dim=True))
-    return lines
+        yield styled(f"folded for the model: sent with {found.shape}", dim=True)
 
 
-def _parts(found: Explanation) -> list[str]:
+def _parts(found: Explanation) -> Iterator[str]:
     if not found.parts:
-        return []
-    width = max(len(_source(part.source, part.line)) for part in found.parts)
-    lines = [
-        "",
-        styled(f"{'tokens':>7}  {'part':<8}  {'from':<{width}}  why", dim=True),
-    ]
+        return
+    width = max(len(_source(part)) for part in found.parts)
+    yield ""
+    yield styled(f"{'tokens':>7}  {'part':<8}  {'from':<{width}}  why", dim=True)
     for part in found.parts:
         taught = f", learned from {part.taught_by}" if part.taught_by else ""
-        score = f" (score {part.score:.2f})" if part.score is not None else ""
-        source = styled(f"{_source(part.source, part.line):<{width}}")
-        why = styled(f"{part.reason}{taught}{score}", dim=True)
-        lines.append(f"{part.tokens:>7,}  {part.kind:<8}  {source}  {why}")
+        why = styled(f"{part.reason}{taught}{_score(part.score)}", dim=True)
+        yield f"{part.tokens:>7,}  {part.kind:<8}  {styled(f'{_source(part):<{width}}')}  {why}"
     whole = f"{found.tokens:,} tokens in all"
     if found.window:
         whole += f" of {found.window:,}"
@@ -182,29 +183,15 @@ def _parts(found: Explanation) -> list[str]:
         whole += f", {found.reply_tokens:,} in the reply"
     by = "" if found.counter == "estimate" else f" by {found.counter}"
     note = "" if found.exact else f"; those of the parts are estimated{by}"
-    return [*lines, "", styled(f"{whole}{note}")]
+    yield from ("", styled(f"{whole}{note}"))
 
 
-def _source(source: str, line: int) -> str:
-    return f"{source}:{line}" if line else source
+def _source(part: ExplainedPart) -> str:
+    return f"{part.source}:{part.line}" if part.line else part.source
 
 
-def _left_out(found: Explanation) -> list[str]:
-    if not found.left_out:
-        return []
-    lines = ["", styled("left out", "yellow")]
-    for each in found.left_out:
-        score = f" (score {each.score:.2f})" if each.score is not None else ""
-        lines.append(
-            f"  {each.kind:<8}  {styled(each.source)}  {styled(each.reason + score, dim=True)}"
-        )
-    return lines
-
-
-def _shared(found: Explanation) -> list[str]:
-    if found.shared is None:
-        return []
-    return ["", styled(f"prefix shared with the turn before: {found.shared:.0%}")]
+def _score(score: float | None) -> str:
+    return f" (score {score:.2f})" if score is not None else ""
 
 
 def _verdict(found: Explanation) -> list[str]:
@@ -215,12 +202,3 @@ def _verdict(found: Explanation) -> list[str]:
         said += f", rebuilt {found.rebuilt}" if found.rebuilt else ", not rebuilt"
         return [styled(f"The prompt's hash does not match: {said}", "red"), styled(found.note)]
     return [styled(found.note)] if found.note else []
-
-
-def _messages(found: Explanation) -> list[str]:
-    lines = _head(found)
-    for message in found.messages:
-        name = f" ({message.name})" if message.name else ""
-        lines += ["", styled(f"── {message.role}{name} ──", bold=True)]
-        lines += [styled(line) for line in message.content.split("\n")]
-    return [*lines, "", *_verdict(found)]

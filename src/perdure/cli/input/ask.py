@@ -48,6 +48,17 @@ def ask_yes_no(text: str, *, default: bool = False) -> bool:
     return click.confirm(sanitise(text), default=default, err=True)
 
 
+def edit_text(old: str, instead: str) -> str | None:
+    """Let the user edit a text; None where it was left as it is.
+
+    ``instead``: what to do without a terminal.
+    """
+    if not on_terminal():
+        raise click.UsageError(f"There is no terminal for an editor. {instead}")
+    edited = click.edit(old, extension=".md")
+    return edited if edited != old else None
+
+
 def choose(text: str, rows: Sequence[tuple[str, str]], *, own: bool = False) -> str:
     """Ask for one of ``rows`` (names and descriptions), by number or name.
 

@@ -10,17 +10,20 @@ import asyncio
 import os
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from perdure.actions.backends.manage import BackendActions
+from perdure.backends.destination import default_address, destination
+from perdure.backends.drivers import make_backend
+from perdure.backends.errors import BackendError
+from perdure.backends.keys import keyring_ready, resolve, store
+from perdure.backends.model_list import offered_models
+from perdure.backends.protocol import OfferedModel
 from perdure.cli.input.ask import ask, ask_hidden, ask_yes_no, choose, missing_answer, on_terminal
 from perdure.cli.input.stdin import read_line
 from perdure.cli.render.output import print_line, wait_for
-
-if TYPE_CHECKING:
-    from perdure.actions.backends.manage import BackendActions
-    from perdure.backends.protocol import OfferedModel
-    from perdure.companion.config.manifest import Manifest
-    from perdure.errors import Problem
+from perdure.companion.config.manifest import Manifest
+from perdure.errors import Problem
+from perdure.snapshot.companion import backend_spec
 
 # What the providers' own programs call the variable, so what is there already on many machines.
 _VARIABLES = {
@@ -49,8 +52,6 @@ class Answers:
 
 def manifest_from(backends: BackendActions, given: Answers) -> Manifest:
     """The manifest from options and answers. Raises Problem, click.UsageError."""
-    from perdure.companion.config.manifest import Manifest
-
     asking = on_terminal()
     name = backends.free_name(given.kind) if given.name is None else given.name
     if given.name is None and asking:
@@ -75,8 +76,6 @@ def manifest_from(backends: BackendActions, given: Answers) -> Manifest:
 
 
 def _address(given: Answers, *, asking: bool) -> str:
-    from perdure.backends.destination import default_address
-
     usual = default_address(given.kind)
     if given.address is not None or not usual or not asking:
         return given.address or ""
@@ -86,9 +85,6 @@ def _address(given: Answers, *, asking: bool) -> str:
 
 def _say_where(manifest: Manifest) -> bool:
     """Say so if conversations will leave this machine. Raises BackendError for a bad address."""
-    from perdure.backends.destination import destination
-    from perdure.snapshot.companion import backend_spec
-
     hosted = _hosted(manifest)
     if hosted:
         print_line(
@@ -100,9 +96,6 @@ def _say_where(manifest: Manifest) -> bool:
 
 
 def _hosted(manifest: Manifest) -> bool:
-    from perdure.backends.drivers import make_backend
-    from perdure.snapshot.companion import backend_spec
-
     return make_backend(backend_spec(manifest)).hosted
 
 
@@ -146,9 +139,6 @@ def _ask_key(manifest: Manifest) -> str:
 
 def _store_typed(manifest: Manifest, secret: str) -> str:
     """Store a typed key and return its reference; empty to ask again."""
-    from perdure.backends.errors import BackendError
-    from perdure.backends.keys import keyring_ready
-
     if not keyring_ready():
         variable = _VARIABLES.get(manifest.driver, "MODEL_KEY")
         print_line(
@@ -171,8 +161,6 @@ def _store_typed(manifest: Manifest, secret: str) -> str:
 
 
 def _stored(name: str, secret: str) -> str:
-    from perdure.backends.keys import store
-
     reference = store(_SERVICE, name, secret)
     print_line(f"The key is in this machine's keyring, as {reference}.", err=True)
     return reference
@@ -189,9 +177,6 @@ def _known_key(manifest: Manifest) -> str:
 
 
 def _resolves(reference: str, name: str) -> bool:
-    from perdure.backends.errors import BackendError
-    from perdure.backends.keys import resolve
-
     try:
         return bool(resolve(reference, name))
     except BackendError:
@@ -210,10 +195,6 @@ def _choose_model(offered: list[OfferedModel]) -> str:
 
 
 def _offered(manifest: Manifest) -> list[OfferedModel]:
-    from perdure.backends.errors import BackendError
-    from perdure.backends.model_list import offered_models
-    from perdure.snapshot.companion import backend_spec
-
     async def asked() -> list[OfferedModel]:
         async with asyncio.timeout(_OFFER_SECONDS):
             return list(await offered_models(backend_spec(manifest)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from perdure.cli.render.output import emit_json, print_line, print_styled, styled
+from perdure.cli.options import given
+from perdure.cli.render.output import as_json, print_line, print_styled, styled
 
 if TYPE_CHECKING:
     from perdure.actions.memory.facts import MemoryPlan
@@ -38,14 +39,14 @@ def print_uncommitted(repo: Repository) -> None:
         print_line(f"{change.path} has uncommitted edits; the last commit counts.", err=True)
 
 
-def print_done(plan: MemoryPlan, commit: str | None, *, as_json: bool) -> None:
-    """What a plan did, or would do without a commit."""
+def print_done(plan: MemoryPlan, commit: str | None) -> None:
+    """What a plan did, or would do without a commit, below the facts that it is close to."""
+    if not given("--json"):
+        show_beside(plan.like, plan.against)
     if plan.masked:
         print_line("Something that looked like a key was removed; the rest is kept.", err=True)
-    if as_json:
-        emit_json({"plan": plan.to_dict(), "commit": commit})
+    if as_json({"plan": plan.to_dict(), "commit": commit}):
         return
-    for line in plan.describe():
-        print_line(line)
+    print_line("\n".join(plan.describe()))
     if commit is None:
         print_line("Nothing was changed.")

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import click
 
+from perdure.cli.options import given
 from perdure.terminal.glyphs import wants_colour
 from perdure.terminal.sanitise import sanitise
 
-_Command = TypeVar("_Command", bound=Callable[..., object])
 T = TypeVar("T")
 
 
@@ -38,6 +38,14 @@ def emit_json(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2)
     text = _ORDERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     click.echo(text.encode("utf-8", "backslashreplace"))
+
+
+def as_json(value: object) -> bool:
+    """Print a value as JSON where ``--json`` asks for that; returns whether it does."""
+    if given("--json"):
+        emit_json(value)
+        return True
+    return False
 
 
 def show_lines(lines: Iterable[str], nothing: str = "") -> None:
@@ -73,11 +81,6 @@ def styled(text: str, fg: str | None = None, *, bold: bool = False, dim: bool = 
 def print_styled(*pieces: str) -> None:
     """Print one line of `styled` pieces, colour kept; `styled` has sanitised them."""
     click.echo("".join(pieces))
-
-
-def json_option(command: _Command) -> _Command:
-    """``--json`` for a command that prints data."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
 @contextmanager

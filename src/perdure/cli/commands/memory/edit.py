@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from perdure.cli.input.stdin import read_text
+from perdure.cli.options import dry_run_option, given
 from perdure.cli.plans import print_edits
-from perdure.cli.render.memory import print_done, show_beside
-from perdure.cli.render.output import json_option, print_line
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.render.memory import print_done
+from perdure.cli.render.output import print_line
+from perdure.cli.target import open_workspace, usual_options
 
 
 @click.command("edit")
@@ -23,9 +24,8 @@ from perdure.cli.target import chosen_companion, companion_option
     "--reason", default="", metavar="TEXT", help="With --aside: the reason, kept with it."
 )
 @click.option("--remove", is_flag=True, help="Remove it; the history keeps it.")
-@click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")
-@companion_option
-@json_option
+@dry_run_option
+@usual_options
 def edit(
     fact: str,
     text: str | None,
@@ -35,8 +35,6 @@ def edit(
     reason: str,
     *,
     remove: bool,
-    dry_run: bool,
-    as_json: bool,
 ) -> None:
     """Change one fact: its words, topic or rank; set it aside; remove it.
 
@@ -45,15 +43,14 @@ def edit(
     your name; perdure undo takes that back.
     """
     from perdure.actions.memory import facts
-    from perdure.actions.workspace import Workspace
 
     changes = (text, topic, pinned) != (None, None, None)
     if remove + changes + (aside is not None) > 1:
         raise click.UsageError("--remove, --aside and --back exclude all other changes")
     if reason and not aside:
         raise click.UsageError("--reason needs --aside")
-    with Workspace.open(chosen_companion()) as workspace:
-        if not dry_run:
+    with open_workspace() as workspace:
+        if not given("--dry-run"):
             print_edits(workspace.commit_hand_edits())
         there = facts.known(workspace)
         row = there.find(fact)
@@ -70,17 +67,13 @@ def edit(
             plan = facts.plan_exclude_fact(there, row, back=not aside, reason=reason)
         else:
             plan = facts.plan_edit_fact(workspace, there, row, facts.FactEdit(text, topic, pinned))
-        commit = None if dry_run else facts.commit_plan(workspace, plan)
-    if not as_json:
-        show_beside(plan.like, plan.against)
-    print_done(plan, commit, as_json=as_json)
+        commit = None if given("--dry-run") else facts.commit_plan(workspace, plan)
+    print_done(plan, commit)
 
 
 def _edited(old: str) -> str | None:
     """The words from the editor; None if nothing changed."""
-    from perdure.cli.input.ask import on_terminal
+    from perdure.cli.input.ask import edit_text
 
-    if not on_terminal():
-        raise click.UsageError("There is no terminal for an editor. Give --text, or another change")
-    edited = click.edit(old + "\n", extension=".md")
+    edited = edit_text(old + "\n", "Give --text, or another change")
     return edited if edited is not None and edited.strip() != old else None

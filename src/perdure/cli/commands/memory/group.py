@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-from importlib.util import find_spec
-
 import click
 
-# Command -> its function, in the module of its name.
+from perdure.cli.root import LazyGroup
+
 _COMMANDS = {
-    "list": "list_facts",
-    "add": "add",
-    "edit": "edit",
-    "review": "review",
-    "summarise": "summarise",
-    "index": "index",
+    "list": ("memory.list:list_facts", "List what she knows, by topic, with its source."),
+    "add": ("memory.add:add", "Write down a fact, committed in your name."),
+    "edit": ("memory.edit:edit", "Change one fact: its words, topic or rank; remove it."),
+    "review": ("memory.review:review", "Review proposals, and imported facts on hold."),
+    "summarise": ("memory.summarise:summarise", "Summarise conversations."),
+    "index": ("memory.index:index", "Index all conversations for recall and search now."),
 }
 
 
-class _Group(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return [name for name in _COMMANDS if find_spec(_module(name)) is not None]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        command: click.Command = getattr(
-            importlib.import_module(_module(cmd_name)), _COMMANDS[cmd_name]
-        )
-        return command
-
-
-def _module(name: str) -> str:
-    return f"perdure.cli.commands.memory.{name}"
-
-
-@click.group("memory", cls=_Group)
+@click.group("memory", cls=LazyGroup, places=_COMMANDS)
 def command() -> None:
     """List, add and edit what she knows; review proposals.
 

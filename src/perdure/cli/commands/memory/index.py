@@ -9,7 +9,7 @@ import click
 from perdure.cli.arguments import commit_of
 from perdure.cli.render.output import print_line
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.target import companion_option, open_repository
 
 
 @click.command("index")
@@ -21,10 +21,9 @@ def index() -> None:
     between the turns of a chat, newest first; this does the rest at once, which may take an hour
     for a long history. Ctrl-C stops; what was indexed stays.
     """
-    from perdure.git.repository.repository import Repository
     from perdure.recall import RecallIndex
 
-    repo = Repository.open(chosen_companion(), recover=False)
+    repo = open_repository()
     if repo.head().commit is None:
         print_line("Nothing has been said yet.")
         return

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from perdure.cli.options import given
 from perdure.cli.render.memory import print_uncommitted, show_beside
-from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.render.output import as_json, emit_json, print_line, print_styled, styled
+from perdure.cli.target import open_repository, usual_options
 
 if TYPE_CHECKING:
     from perdure.snapshot.facts import FactRow, KnownFacts
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 @click.option(
     "--beside", is_flag=True, help="Only pairs of facts that contradict each other or say the same."
 )
-@companion_option
-@json_option
-def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: bool) -> None:
+@usual_options
+def list_facts(topic: str | None, limit: int | None, *, beside: bool) -> None:
     """List what she knows, by topic: each fact with its name and its source.
 
     \b
@@ -35,10 +35,9 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
     held          imported, and reads like an instruction: out of prompts until you review it
     set aside     kept, but out of prompts
     """  # noqa: D301 - click's own mark for lines that stay as they are
-    from perdure.git.repository.repository import Repository
     from perdure.snapshot.facts import read_known_facts
 
-    repo = Repository.open(chosen_companion(), recover=False)
+    repo = open_repository()
     known = read_known_facts(repo, repo.resolve("HEAD"))
     print_uncommitted(repo)
     rows = [*known.rows]
@@ -46,10 +45,10 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
         wanted = known.topic(topic)
         rows = [row for row in rows if row.fact.topic == wanted]
     if beside:
-        _list_pairs(known, rows, limit, as_json=as_json)
+        _list_pairs(known, rows, limit)
         return
     shown = rows[:limit]
-    if as_json:
+    if given("--json"):
         troubles = [str(trouble) for trouble in known.troubles]
         emit_json({"facts": [row.to_dict() for row in shown], "troubles": troubles})
         return
@@ -62,18 +61,12 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
         )
 
 
-def _list_pairs(
-    known: KnownFacts, rows: Sequence[FactRow], limit: int | None, *, as_json: bool
-) -> None:
+def _list_pairs(known: KnownFacts, rows: Sequence[FactRow], limit: int | None) -> None:
     """The pairs that involve any of ``rows``."""
     found = [pair for pair in known.pairs() if pair[0] in rows or pair[1] in rows][:limit]
-    if as_json:
-        emit_json(
-            [
-                {"kind": kind, "facts": [one.to_dict(), other.to_dict()]}
-                for one, other, kind in found
-            ]
-        )
+    if as_json(
+        [{"kind": kind, "facts": [one.to_dict(), other.to_dict()]} for one, other, kind in found]
+    ):
         return
     for one, other, kind in found:
         print_styled(styled(f"{one.name}", "yellow"), styled(f"  {one.fact.text}  "), _where(one))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from perdure.cli.options import given
 from perdure.cli.plans import print_edits
 from perdure.cli.render.memory import print_uncommitted, show_beside
-from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.render.output import emit_json, print_line, print_styled, styled
+from perdure.cli.target import open_workspace, usual_options
 
 if TYPE_CHECKING:
     from perdure.actions.memory.review import ReviewItem, ReviewList
@@ -33,8 +34,7 @@ _ANSWERS = {"a": "accept", "e": "edit", "r": "reject", "s": "skip", "q": "quit"}
 )
 @click.option("--yes", is_flag=True, help="With --accept-all: without reviewing each one.")
 @click.option("--list", "lists", is_flag=True, help="Only list what there is to review.")
-@companion_option
-@json_option
+@usual_options
 def review(
     accepted: tuple[str, ...],
     rejected: tuple[str, ...],
@@ -42,7 +42,6 @@ def review(
     accept_all: bool,
     yes: bool,
     lists: bool,
-    as_json: bool,
 ) -> None:
     """Review what waits for you: proposed facts and summaries, and imported facts on hold.
 
@@ -52,14 +51,13 @@ def review(
     commit.
     """
     from perdure.actions.memory.review import review_list
-    from perdure.actions.workspace import Workspace
     from perdure.cli.input.ask import on_terminal
 
     if accept_all and (accepted or rejected or not yes):
         raise click.UsageError("--accept-all needs --yes, and excludes --accept and --reject")
     acts = bool(accept_all or accepted or rejected)
-    walks = not (acts or as_json or lists) and on_terminal()
-    with Workspace.open(chosen_companion()) as workspace:
+    walks = not (acts or given("--json") or lists) and on_terminal()
+    with open_workspace() as workspace:
         if acts or walks:
             print_edits(workspace.commit_hand_edits())
         else:
@@ -69,8 +67,8 @@ def review(
             print_line(trouble, err=True)
         if acts:
             names = _all_but_orders(listed) if accept_all else accepted
-            _answer_all(workspace, listed, names, rejected, as_json=as_json)
-        elif as_json:
+            _answer_all(workspace, listed, names, rejected)
+        elif given("--json"):
             emit_json([row.to_dict() for row in listed.rows])
         elif not listed.rows:
             print_line("Nothing to review.")
@@ -94,12 +92,7 @@ def _all_but_orders(listed: ReviewList) -> list[str]:
 
 
 def _answer_all(
-    workspace: Workspace,
-    listed: ReviewList,
-    accepted: Sequence[str],
-    rejected: Sequence[str],
-    *,
-    as_json: bool,
+    workspace: Workspace, listed: ReviewList, accepted: Sequence[str], rejected: Sequence[str]
 ) -> None:
     """Accept and reject by name. All names are looked up before anything changes."""
     from perdure.actions.memory.facts import commit_plan
@@ -116,10 +109,9 @@ def _answer_all(
         plan = plan_of(workspace, now, now.find(name))
         commit = commit_plan(workspace, plan)
         done.append({"id": name, **plan.to_dict(), "commit": commit})
-        if not as_json:
-            for line in plan.describe():
-                print_line(line)
-    if as_json:
+        if not given("--json"):
+            print_line("\n".join(plan.describe()))
+    if given("--json"):
         emit_json(done)
 
 
@@ -151,8 +143,7 @@ def _walk(workspace: Workspace) -> None:
             plan = plan_accept(workspace, listed, row, text=text)
         commit_plan(workspace, plan)
         counts["rejected" if answer == "reject" else "accepted"] += 1
-        for line in plan.describe():
-            print_line(line)
+        print_line("\n".join(plan.describe()))
     left = len(review_list(workspace).rows)
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
     back = " To undo the last one: perdure undo" * any(counts.values())

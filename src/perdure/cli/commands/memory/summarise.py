@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
-from perdure.cli.target import chosen_companion, companion_option
+from perdure.cli.options import dry_run_option, given
+from perdure.cli.render.output import emit_json, print_line, print_styled, styled
+from perdure.cli.target import chosen_companion, usual_options
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -32,18 +33,10 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Let a hosted backend read conversations it took no part in: they leave this machine.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")
-@companion_option
-@json_option
+@dry_run_option
+@usual_options
 def summarise(
-    names: tuple[str, ...],
-    *,
-    everything: bool,
-    facts: bool,
-    again: bool,
-    hosted: bool,
-    dry_run: bool,
-    as_json: bool,
+    names: tuple[str, ...], *, everything: bool, facts: bool, again: bool, hosted: bool
 ) -> None:
     """Summarise conversations; by default the newest one.
 
@@ -56,7 +49,7 @@ def summarise(
     """
     if everything and names:
         raise click.UsageError("give CONVERSATION or --all, not both")
-    work = _Work(facts=facts, again=again, hosted=hosted, dry_run=dry_run, as_json=as_json)
+    work = _Work(facts=facts, again=again, hosted=hosted)
     try:
         code = asyncio.run(work.run(chosen_companion(), names, everything=everything))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -68,14 +61,10 @@ def summarise(
 class _Work:
     """One run of the command."""
 
-    def __init__(
-        self, *, facts: bool, again: bool, hosted: bool, dry_run: bool, as_json: bool
-    ) -> None:
+    def __init__(self, *, facts: bool, again: bool, hosted: bool) -> None:
         self._facts = facts
         self._again = again
         self._hosted = hosted
-        self._dry_run = dry_run
-        self._as_json = as_json
         self._records: list[dict[str, object]] = []
 
     async def run(self, path: Path, names: Sequence[str], *, everything: bool) -> int:
@@ -97,7 +86,7 @@ class _Work:
                 print_line("Nothing has been said yet.", err=True)
         finally:
             await session.close()
-            if self._as_json:
+            if given("--json"):
                 emit_json(self._records)
         return 1 if failed else 0
 
@@ -108,7 +97,7 @@ class _Work:
         if task is None:
             self._tell(name, "its summary covers all that was said", count)
             return True
-        if self._dry_run:
+        if given("--dry-run"):
             self._tell(name, _would(session, task), count, would=True)
             return True
         print_line(f"{count} {name} …", err=True)
@@ -124,7 +113,7 @@ class _Work:
 
     def _tell(self, name: ConversationId, text: str, count: str, **more: object) -> None:
         self._records.append({"conversation": str(name), "says": text, **more})
-        if not self._as_json:
+        if not given("--json"):
             print_styled(styled(f"{count} {name}", "yellow"), f"  {styled(text)}")
 
     def _written(
@@ -148,11 +137,10 @@ class _Work:
                 "without_model": why or None,
             }
         )
-        if self._as_json:
+        if given("--json"):
             return
         notices = [notice.text.removesuffix(".") for notice in done.notices()] if done else []
-        said = ". ".join(notices)
-        title = said or "nothing new was found"
+        title = ". ".join(notices) or "nothing new was found"
         print_styled(styled(f"{count} {name}", "yellow"), f"  {styled(title)}")
         if summary is not None:
             for line in summary.text.split("\n"):
@@ -161,15 +149,10 @@ class _Work:
 
 def _would(session: Session, task: MemoryTask) -> str:
     reading = task.reading
-    what = [
-        *(["summarise"] if task.summary else []),
-        *(["look for facts in"] if task.facts else []),
-    ]
-    through = session.info.next_backend
+    what = ["summarise"] * task.summary + ["look for facts in"] * task.facts
     said = f"would {' and '.join(what)} {plural(len(reading.turns), 'turn')}"
-    return (
-        f"{said}, through {through}" if not session.info.rehearsal else f"{said}, without a model"
-    )
+    info = session.info
+    return f"{said}, {'without a model' if info.rehearsal else f'through {info.next_backend}'}"
 
 
 def _find(
