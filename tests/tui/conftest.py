@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from perdure.terminal.glyphs import UNICODE, Glyphs
 from perdure.tui.app import ChatApp
 from perdure.tui.error_text import log
+from perdure.tui.widgets.rail import Stretch
 from tests.tui.stand_in import NOW, ScriptedSession, ScriptedTranscript, life, opener
 
 Running = Callable[..., AbstractAsyncContextManager[tuple[ChatApp, Pilot[int]]]]
@@ -116,6 +117,12 @@ def shown(app: ChatApp) -> str:
     """The transcript's rows as text."""
     view = app.chat.view
     return "\n".join(view.render_line(y).text.rstrip() for y in range(view.size.height))
+
+
+def listed(app: ChatApp) -> int:
+    """Conversations in the rail, closed months included."""
+    groups = (node.data for node in app.chat.rail.root.children)
+    return sum(len(each.conversations) for each in groups if isinstance(each, Stretch))
 
 
 async def say(pilot: Pilot[int], text: str) -> None:

@@ -13,7 +13,7 @@ from perdure.notice import Notice
 from perdure.terminal.glyphs import ASCII
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.transcript.blocks import Speech
-from tests.tui.conftest import Running, say, shown, until
+from tests.tui.conftest import Running, listed, say, shown, until
 from tests.tui.stand_in import LIST, Info, ScriptedSession, ScriptedTranscript, life
 
 
@@ -413,7 +413,7 @@ async def test_a_long_life_reads_only_what_is_shown(running: Running) -> None:
         assert len(set(transcript.reads)) < 5
         await pilot.press("pageup")
         assert len(set(transcript.reads)) < 8
-        assert app.chat.rail.conversations_shown == 2000
+        assert listed(app) == 2000
 
 
 async def test_damage_is_told_with_file_and_line(running: Running) -> None:

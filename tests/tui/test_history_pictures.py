@@ -13,13 +13,14 @@ from textual.pilot import Pilot
 
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
+from perdure.git.operations.branches import Branch
 from perdure.snapshot.conversation.transcript import TurnMarks
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
 from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.run import opener_of
 from perdure.tui.timeline.lists import Tab
-from perdure.views.timeline import BranchName, RefNames, TagName
+from perdure.views.timeline import RefNames, TagName
 from tests.lives import BEGIN
 from tests.speaking import Scripted
 from tests.tui.conftest import chat_app, until
@@ -158,10 +159,10 @@ def test_the_rail_and_the_marks_of_turns(snap_compare: Compare) -> None:
     transcript.beside = TurnMarks({6: (2, 3)}, frozenset({5}))
     names = RefNames(
         (
-            BranchName("main", "a" * 40, NOW, "turn: bread", is_current=True),
-            BranchName("softer-voice", "b" * 40, NOW, "turn: bread", is_current=False),
+            Branch("main", "a" * 40, NOW, "turn: bread", is_current=True),
+            Branch("softer-voice", "b" * 40, NOW, "turn: bread", is_current=False),
         ),
-        (TagName("before-the-move", "c" * 40, NOW, "turn: bread"),),
+        (TagName("before-the-move", "c" * 40),),
     )
 
     async def before(pilot: Pilot[int]) -> None:
@@ -169,7 +170,7 @@ def test_the_rail_and_the_marks_of_turns(snap_compare: Compare) -> None:
         assert isinstance(app, ChatApp)
         await until(pilot, lambda: app.chat.status.status.state == "ready")
         app.chat.composer.cursor_blink = False
-        app.chat.names_read(names)
+        app.chat.conversations.fill_names(names)
         await pilot.pause()
 
     app = chat_app(ScriptedSession(), transcript)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
@@ -23,8 +24,9 @@ from perdure.tui.dialogs.text import Reading
 from perdure.tui.drawers.drawer import Drawer
 from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import SearchView
-from perdure.tui.keys import FIXED, named
+from perdure.tui.keys import FIXED, hints_for, named
 from perdure.tui.memory.screen import MemoryScreen
+from perdure.tui.palette import _CHAT
 from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer
@@ -96,6 +98,34 @@ def test_every_binding_has_an_id_of_its_own() -> None:
     ids = [one.id for _, bindings in PLACES for one in own(bindings)]
     assert None not in ids
     assert len(ids) == len(set(ids))
+
+
+OWNERS: tuple[type, ...] = (
+    ChatScreen, ChatApp, TimelineScreen, ConflictsScreen, MemoryScreen, PromptView, SearchView,
+    Drawer, BackendPicker, Question, Editing, NameDialog, Reading, HelpScreen,
+)  # fmt: skip
+
+
+def test_every_key_hint_and_command_has_its_action() -> None:
+    """An action is named by a string: nothing else would say that there is none of that name."""
+    hints = [
+        hint for place in ("rail", "transcript", None) for hint in hints_for(place, plain=True)
+    ]
+    wanted: list[tuple[type, str]] = [(ChatScreen, action) for *_, action in (*hints, *_CHAT)]
+    for widget in (Composer, TranscriptView, Rail):
+        wanted += [(widget, one.action) for one in own(widget.__dict__["BINDINGS"])]
+    for owner in OWNERS:
+        wanted += [(owner, one.action) for one in own(owner.__dict__["BINDINGS"])]
+        wanted += [(owner, action) for *_, action in getattr(owner, "HINTS", ())]
+    assert len(wanted) > 200
+    missing = []
+    for owner, action in wanted:
+        where, _, name = action.partition("(")[0].rpartition(".")
+        screen = owner if issubclass(owner, Screen) else ChatScreen
+        acts = {"app": ChatApp, "screen": screen}.get(where, owner)
+        if not hasattr(acts, f"action_{name}"):
+            missing.append((owner, action))
+    assert missing == []
 
 
 def test_the_composer_keeps_the_editing_keys() -> None:

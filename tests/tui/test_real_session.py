@@ -16,7 +16,7 @@ from perdure.tui.draft import Draft
 from perdure.tui.run import opener_of
 from tests.conftest import assert_sound, git, no_room
 from tests.speaking import Scripted
-from tests.tui.conftest import say, shown, until
+from tests.tui.conftest import listed, say, shown, until
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def test_a_turn_becomes_a_commit_and_is_there_next_time(companion: Path) -
     async with chatting(companion) as (app, pilot):
         await pilot.pause()
         assert "I heard: the weir was loud" in shown(app)
-        assert app.chat.rail.conversations_shown == 1
+        assert listed(app) == 1
 
 
 async def test_quitting_in_mid_reply_commits_what_came(companion: Path) -> None:
@@ -85,7 +85,7 @@ async def test_a_new_conversation_is_one_in_git_too(companion: Path) -> None:
             await until(pilot, lambda: not app.chat.view.feed.is_streaming)
             await until(pilot, lambda: app.chat.status.status.state == "ready")
         await until(pilot, lambda: "I heard: second" in shown(app))
-        await until(pilot, lambda: app.chat.rail.conversations_shown == 2)
+        await until(pilot, lambda: listed(app) == 2)
         assert shown(app).count("I heard: first") == shown(app).count("I heard: second") == 1
     assert len(list(companion.glob("conversations/*/*/*.md"))) == 2
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perdure.git.operations.branches import Branch
 from perdure.git.repository.repository import Author, CommitInfo
 from perdure.git.timeline.query import Listed
 from perdure.views.timeline import (
-    BranchName,
     RefNames,
     TagName,
     children_first,
@@ -34,8 +34,8 @@ def listed(oid: str, parents: tuple[str, ...], talk: str = "") -> Listed:
 def names(*tips: str, tags: tuple[str, ...] = ()) -> RefNames:
     """Branches on some commits, and tags on others."""
     return RefNames(
-        tuple(BranchName(f"on-{tip}", tip, AT, "", is_current=False) for tip in tips),
-        tuple(TagName(f"at-{tag}", tag, AT, "") for tag in tags),
+        tuple(Branch(f"on-{tip}", tip, AT, "", is_current=False) for tip in tips),
+        tuple(TagName(f"at-{tag}", tag) for tag in tags),
     )
 
 

@@ -12,72 +12,40 @@ from dataclasses import dataclass
 class Glyphs:
     """Every symbol by meaning. Each is one cell wide, except `ellipsis` and `rehearsal`."""
 
-    branch: str
-    backend: str
-    ready: str
-    waiting: str
-    offline: str
-    saved: str
-    warning: str
-    stopped: str
-    stand_in: str
-    rehearsal: str
-    unanswered: str
-    cursor: str
-    caret: str
-    bar: str
-    rule: str
-    down: str
-    collapsed: str
-    expanded: str
-    filled: str
-    empty: str
-    ellipsis: str
-    separator: str
-    before: str
-    after: str
-    commit_here: str
-    commit_aside: str
-    lane: str
-    lane_opens: str
-    lane_closes: str
-    lane_meets: str
-    lane_touches: str
+    branch: str = "⎇"
+    backend: str = "⚙"
+    ready: str = "●"
+    waiting: str = "◌"
+    offline: str = "○"
+    saved: str = "✓"
+    warning: str = "▲"
+    stopped: str = "◼"
+    stand_in: str = "⇄"
+    rehearsal: str = "◇"
+    unanswered: str = "…"
+    cursor: str = "▸"
+    caret: str = "▌"
+    bar: str = "▎"
+    rule: str = "─"
+    down: str = "↓"
+    collapsed: str = "▸"
+    expanded: str = "▾"
+    filled: str = "▰"
+    empty: str = "▱"
+    ellipsis: str = "…"
+    separator: str = "·"
+    before: str = "‹"  # noqa: RUF001 - a glyph, not a less-than sign
+    after: str = "›"  # noqa: RUF001 - a glyph, not a greater-than sign
+    commit_here: str = "●"
+    commit_aside: str = "○"
+    lane: str = "│"
+    lane_opens: str = "╮"
+    lane_closes: str = "╯"
+    lane_meets: str = "┤"
+    lane_touches: str = "├"
 
 
-UNICODE = Glyphs(
-    branch="⎇",
-    backend="⚙",
-    ready="●",
-    waiting="◌",
-    offline="○",
-    saved="✓",
-    warning="▲",
-    stopped="◼",
-    stand_in="⇄",
-    rehearsal="◇",
-    unanswered="…",
-    cursor="▸",
-    caret="▌",
-    bar="▎",
-    rule="─",
-    down="↓",
-    collapsed="▸",
-    expanded="▾",
-    filled="▰",
-    empty="▱",
-    ellipsis="…",
-    separator="·",
-    before="‹",  # noqa: RUF001 - a glyph, not a less-than sign
-    after="›",  # noqa: RUF001 - a glyph, not a greater-than sign
-    commit_here="●",
-    commit_aside="○",
-    lane="│",
-    lane_opens="╮",
-    lane_closes="╯",
-    lane_meets="┤",
-    lane_touches="├",
-)
+UNICODE = Glyphs()
 
 ASCII = Glyphs(
     branch="@",

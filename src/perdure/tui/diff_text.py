@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rich.text import Text
 
 from perdure.git.diff.words import Row, changed_lines
+from perdure.snapshot.revisions.diff import TextChange
 from perdure.terminal.sanitise import sanitise
-
-if TYPE_CHECKING:
-    from perdure.snapshot.revisions.diff import TextChange
 
 _MOST_LINES = 1_500
 Ink = Literal["same", "gone", "come", "head", "quiet"]

@@ -118,19 +118,9 @@ def _drawers() -> list[tuple[str, str]]:
     ]
 
 
-def timeline_groups(timeline: Sequence[BindingType]) -> list[KeyGroup]:
-    """What the help shows over the timeline."""
-    return [("The timeline", [*FIXED["The timeline"], *_told(timeline)])]
-
-
-def merge_groups(merge: Sequence[BindingType]) -> list[KeyGroup]:
-    """What the help shows over an open merge."""
-    return [("An open merge", [*FIXED["An open merge"], *_told(merge)])]
-
-
-def memory_groups(memory: Sequence[BindingType]) -> list[KeyGroup]:
-    """What the help shows over the memory browser."""
-    return [("Memory", [*FIXED["Memory"], *_told(memory)])]
+def panel_keys(title: str, bindings: Sequence[BindingType]) -> list[KeyGroup]:
+    """What the help shows over a panel."""
+    return [(title, [*FIXED[title], *_told(bindings)])]
 
 
 def named(binding: Binding) -> str:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widget import Widget
 
+from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.keys import named
 from perdure.tui.panel import PanelScreen
 from perdure.tui.transcript.view import TranscriptView
-
-if TYPE_CHECKING:
-    from textual.screen import Screen
-    from textual.widget import Widget
-
-    from perdure.tui.chat.screen import ChatScreen
 
 _MOVES = re.compile(r"(cursor|page|move|end|leave|back)\b|(cursor|page)_")
 """Actions that move a cursor, or lead back: of use as keys only."""
@@ -121,6 +117,5 @@ def _bound(bindings: Sequence[BindingType], where: Widget) -> Iterator[Offer]:
 
 
 def plain(action: str) -> str:
-    """The action that a key of the transcript asks the screen for."""
-    asked = re.fullmatch(r"ask\('(\w+)'\)", action)
-    return asked[1] if asked else action
+    """An action of the screen, also where a key of the transcript names it."""
+    return action.removeprefix("screen.")

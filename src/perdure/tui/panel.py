@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Collection, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Hashable, Sequence
+from typing import Any
 
 from rich.text import Text
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.help import HelpScreen, KeyGroup
 from perdure.tui.dialogs.text import Reading
-from perdure.tui.error_text import told
+from perdure.tui.host import ChatHost
+from perdure.tui.themes import WIDTHS
 from perdure.tui.widgets.flash import Flash
-from perdure.tui.widgets.status_line import StatusLine
-from perdure.views.reader import ReaderClosed
-
-if TYPE_CHECKING:
-    from textual.app import App
-    from textual.content import Content
-
-    from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.host import ChatHost
-    from perdure.tui.widgets.status_line import Hint
+from perdure.tui.widgets.status_line import Hint, StatusLine
+from perdure.tui.workers import work
 
 Keys = Sequence[Collection[Hashable]]
 """What each row of a list is known by when the list was read again; one of a row's is enough."""
@@ -36,7 +30,7 @@ Keys = Sequence[Collection[Hashable]]
 class PanelScreen(Screen[None]):
     """A list and what is beside it; its own errors, and the status of the conversation below."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-normal"), (130, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = WIDTHS
     AUTO_FOCUS = "#rows"
     HINTS: tuple[Hint, ...] = ()
     NAME = ""
@@ -137,6 +131,22 @@ class PanelScreen(Screen[None]):
         self.query_one("#preview-text", Static).update(text)
         self.query_one("#preview").scroll_home(animate=False)
 
+    async def read_about(self) -> tuple[str, Text] | None:
+        """Title and text of what the cursor is on; None for nothing."""
+        return None
+
+    @work(group="preview", exclusive=True)
+    async def preview_row(self) -> None:
+        """Show beside the list what the cursor is on, if there is room."""
+        if not self.has_class("-narrow") and (found := await self.read_about()) is not None:
+            self.show_preview(found[1])
+
+    @work(group="full", exclusive=True)
+    async def read_row(self) -> None:
+        """Show in full what the cursor is on."""
+        if (found := await self.read_about()) is not None:
+            self.read_in_full(*found)
+
     # -- the box for words ---------------------------------------------------------------------
 
     def narrow(self, words: str) -> None:
@@ -205,17 +215,6 @@ class PanelScreen(Screen[None]):
 
     def will_walk(self, entry: str) -> None:
         """An entry of the log of operations is about to be taken back, or brought back."""
-
-    async def _guarded(self, step: Callable[[], object]) -> None:
-        try:
-            done = step()
-            if asyncio.iscoroutine(done):
-                await done
-        except ReaderClosed:
-            return
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            words = [part for part in told(error) if part]
-            self.flash.tell(". ".join(words), "error")
 
     def _tell_status(self, hints: Sequence[Hint] | None = None) -> None:
         status = self._chat.conversation.status.status

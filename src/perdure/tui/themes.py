@@ -85,6 +85,8 @@ LIGHT = Theme(
 )
 
 OWN = (DARK, LIGHT)
+WIDTHS = [(0, "-narrow"), (90, "-normal"), (130, "-wide")]
+"""Cells of width from which a screen has a class that the style sheet knows."""
 
 
 def ansi_colours(theme: Theme) -> TerminalTheme:

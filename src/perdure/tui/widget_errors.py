@@ -8,18 +8,16 @@ widget at a time. They are private; the version is pinned, and tests hold what i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from textual._callback import invoke
+from textual.message import Message
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
-if TYPE_CHECKING:
-    from textual.geometry import Region, Size
-    from textual.message import Message
-    from textual.message_pump import MessagePump
-    from textual.widget import Widget
-
+T = TypeVar("T")
 Failed = Callable[[Exception, "MessagePump"], None]
 """Told of an error, and of the widget that it came from."""
 
@@ -28,7 +26,12 @@ def guard(widget: Widget, failed: Failed) -> None:
     """Guard what a widget does with messages, how it is drawn and measured."""
     attributes: dict[str, object] = {
         "_dispatch_message": _handling(widget, failed),
-        "render_lines": _drawing(widget, failed),
+        "render_lines": _or_else(
+            widget.render_lines,
+            lambda crop: [Strip.blank(crop.width)] * crop.height,
+            widget,
+            failed,
+        ),
         "get_content_width": _or_else(
             widget.get_content_width, lambda container, _viewport: container.width, widget, failed
         ),
@@ -62,19 +65,6 @@ def _handling(widget: Widget, failed: Failed) -> Callable[[Message], Awaitable[N
     return dispatched
 
 
-def _drawing(widget: Widget, failed: Failed) -> Callable[[Region], list[Strip]]:
-    draw = widget.render_lines
-
-    def drawn(crop: Region) -> list[Strip]:
-        try:
-            return draw(crop)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            failed(error, widget)
-            return [Strip.blank(crop.width)] * crop.height
-
-    return drawn
-
-
 def _calling(screen: Screen[Any], failed: Failed) -> Callable[..., None]:
     """One callback of several that fails must not take the others with it."""
     later = screen._invoke_later  # noqa: SLF001 - see above
@@ -92,9 +82,9 @@ def _calling(screen: Screen[Any], failed: Failed) -> Callable[..., None]:
 
 
 def _or_else(
-    measure: Callable[..., int], instead: Callable[..., int], widget: Widget, failed: Failed
-) -> Callable[..., int]:
-    def measured(*given: int | Size) -> int:
+    measure: Callable[..., T], instead: Callable[..., T], widget: Widget, failed: Failed
+) -> Callable[..., T]:
+    def measured(*given: Any) -> T:  # noqa: ANN401 - a size or a region
         try:
             return measure(*given)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was

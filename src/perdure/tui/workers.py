@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+
+from textual.screen import Screen
+from textual.worker import Worker
 
 from perdure.views.reader import ReaderClosed
-
-if TYPE_CHECKING:
-    from textual.screen import Screen
-    from textual.worker import Worker
 
 
 class OnScreen(Protocol):

@@ -9,10 +9,9 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from perdure.git.errors import HistoryError
-from perdure.git.operations.branches import branches
+from perdure.git.operations.branches import Branch, branches
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.query import Listed, Query
 from perdure.progress import Progress
@@ -34,31 +33,18 @@ FOLDERS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class BranchName:
-    """A branch; ``subject`` is that of its newest commit."""
-
-    name: str
-    commit: str
-    at: datetime
-    subject: str
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
 class TagName:
     """A tag, and the commit that it names."""
 
     name: str
     commit: str
-    at: datetime
-    subject: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefNames:
     """Branches, the one last committed to first, and tags by name."""
 
-    branches: tuple[BranchName, ...] = ()
+    branches: tuple[Branch, ...] = ()
     tags: tuple[TagName, ...] = ()
 
 
@@ -122,18 +108,12 @@ class TimelineRow:
 
 def read_ref_names(repo: Repository) -> RefNames:
     """Read branches and tags. Raises HistoryError where a commit of theirs cannot be read."""
-    found = []
+    tags = []
     for name, commit in repo.tags().items():
         with suppress(HistoryError):
-            info = repo.commit_info(commit)
-            found.append(TagName(name, commit, info.committed_at, info.subject))
-    return RefNames(
-        tuple(
-            BranchName(each.name, each.commit, each.at, each.subject, each.is_current)
-            for each in branches(repo)
-        ),
-        tuple(found),
-    )
+            repo.commit_info(commit)
+            tags.append(TagName(name, commit))
+    return RefNames(tuple(branches(repo)), tuple(tags))
 
 
 def history_page(

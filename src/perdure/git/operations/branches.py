@@ -25,7 +25,7 @@ class Branch:
     at: datetime
     subject: str
     is_current: bool
-    elsewhere: str
+    elsewhere: str = ""
 
 
 def branches(repo: Repository) -> list[Branch]:

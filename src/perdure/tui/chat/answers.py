@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from perdure.chat.events import Event, Failed, Saved
 from perdure.tui.dialogs.edit import Editing
-from perdure.tui.dialogs.question import Choice
+from perdure.tui.dialogs.question import LEAVE, Choice
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from perdure.tui.chat.conversation import Conversation
     from perdure.tui.chat.history import HistoryController
     from perdure.tui.chat.turns import TurnController
-
-_LEAVE = Choice("", "Leave it as it is")
 
 
 class AnswerController:
@@ -48,7 +46,7 @@ class AnswerController:
             )
             if found.rewind is not None:
                 go = Choice("go", "Ask there, on the new branch", "z takes it back.")
-                if not await here.agrees("Another answer", found.describe(), _LEAVE, go):
+                if not await here.agrees("Another answer", found.describe(), LEAVE, go):
                     return
             here.view.follow()
             branch = found.rewind.name if found.rewind is not None else ""
@@ -83,7 +81,7 @@ class AnswerController:
             if choice.again.rewind is not None:
                 lines = [*choice.describe(), *(f"  {reply.text}" for reply in wanted.replies)]
                 go = Choice("go", "Continue with this answer, on the new branch")
-                if not await here.agrees(title, lines, _LEAVE, go):
+                if not await here.agrees(title, lines, LEAVE, go):
                     return
             await session.act(lambda workspace: choose(workspace, choice))
             self._history.moved(f"Showing answer {at + 1} of {len(found.rows)}. z takes it back.")

@@ -34,11 +34,7 @@ class BackendController:
     @work(group="switch", exclusive=True)
     async def _pick(self, session: Session) -> None:
         here = self._conversation
-        try:
-            candidates = await session.candidates()
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            here.tell_error(error)
-            return
+        candidates = await session.candidates()
         if self.screen.app.screen is self.screen:
             picker = BackendPicker(candidates, session.info.next_backend, here.glyphs)
             self.screen.app.push_screen(picker, self._picked)
@@ -61,11 +57,7 @@ class BackendController:
         if here.session is None:
             return
         change = here.session.speak_next if picked.once else here.session.speak_from_now
-        try:
-            switch = await change(picked.name)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            here.tell_error(error)
-            return
+        switch = await change(picked.name)
         told = [notice.text for notice in switch.notices]
         here.flash.tell(
             " ".join([switch.candidate.speaks(once=picked.once), *told]),
@@ -94,11 +86,7 @@ class BackendController:
         here = self._conversation
         if here.session is None:
             return
-        try:
-            found = await here.session.consult(trust.in_use_first if asked else trust.in_use)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            here.tell_error(error)
-            return
+        found = await here.session.consult(trust.in_use_first if asked else trust.in_use)
         if asked and not found:
             here.flash.tell("No backend waits to be confirmed.")
         if self.screen.app.screen is self.screen and self.screen.is_attached:
@@ -123,11 +111,7 @@ class BackendController:
         if answer != _YES:
             here.flash.tell(f"{each.name} is not used. /confirm asks again.", "warning", stays=True)
             return False
-        try:
-            await session.consult(lambda repo: trust.confirm(repo, [each]))
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            here.tell_error(error)
-            return False
+        await session.consult(lambda repo: trust.confirm(repo, [each]))
         here.flash.tell(
             f"{each.name} is confirmed. From the next message on, what you say may go to "
             f"{each.leads_to}.",

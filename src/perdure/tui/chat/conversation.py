@@ -62,7 +62,8 @@ class Conversation:
         """Something is being done to the history."""
         self.is_looking = False
         """It is being looked whether another program moved the branch."""
-        self._session: Session | None = None
+        self.session: Session | None = None
+        """The open session; None until the companion is open."""
         self._transcript: Transcript | None = None
         self._was_there = False
         """The companion's folder was found where the session says."""
@@ -70,16 +71,9 @@ class Conversation:
     # -- what is open, and what runs -----------------------------------------------------------
 
     @property
-    def session(self) -> Session | None:
-        """The open session; None until the companion is open."""
-        return self._session
-
-    @property
     def is_gone(self) -> bool:
         """Whether the companion's folder has disappeared since it was opened."""
-        return (
-            self._session is not None and self._was_there and not is_there(self._session.info.path)
-        )
+        return self.session is not None and self._was_there and not is_there(self.session.info.path)
 
     def may_send(self) -> bool:
         """Whether a turn may begin: not while something acts on the history."""
@@ -87,9 +81,9 @@ class Conversation:
 
     def open_session(self) -> Session | None:
         """The session; None, with a notice, where the companion is not open yet."""
-        if self._session is None:
+        if self.session is None:
             self.flash.tell("The companion is not open yet.", "warning")
-        return self._session
+        return self.session
 
     def free_session(self) -> Session | None:
         """The session; None, with a notice, while it is not open or a turn runs."""
@@ -103,7 +97,7 @@ class Conversation:
 
     def open(self, session: Session, transcript: Transcript) -> None:
         """Show a companion that was opened."""
-        self._session, self._transcript = session, transcript
+        self.session, self._transcript = session, transcript
         info = session.info
         self._was_there = is_there(info.path)
         rehearsals = frozenset({info.next_backend}) if info.rehearsal else frozenset()
@@ -119,7 +113,7 @@ class Conversation:
 
     def reload(self) -> None:
         """Read the list of chunks again: another program may have added some."""
-        if self._session is None or self.is_talking:
+        if self.session is None or self.is_talking:
             self.flash.tell("Not while a reply is running.", "warning")
         else:
             self.read_again()
@@ -130,9 +124,9 @@ class Conversation:
         The view and its cursor stay where they are; on another branch they go to the end.
         Nothing changes where the history does not hold the ``expected`` conversation.
         """
-        if self._session is None or self._transcript is None:
+        if self.session is None or self._transcript is None:
             return
-        branch = self._session.info.branch
+        branch = self.session.info.branch
         self._transcript.refresh(branch)
         pages = History(self._transcript, self.presenter.rehearsals)
         if expected is not None and pages.first_page(expected) is None:
@@ -153,7 +147,7 @@ class Conversation:
 
     def greet(self) -> bool:
         """Show the greeting that the next message will be sent under; True where there is one."""
-        greeting = self._session.opening() if self._session is not None else None
+        greeting = self.session.opening() if self.session is not None else None
         self.presenter.greet(greeting)
         return greeting is not None
 
@@ -176,9 +170,9 @@ class Conversation:
 
     def tell_info(self) -> None:
         """Show the session's state on the status line."""
-        if self._session is None:
+        if self.session is None:
             return
-        info = self._session.info
+        info = self.session.info
         self.status.tell(
             companion=info.companion,
             branch=info.branch,

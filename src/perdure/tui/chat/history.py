@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perdure.git.errors import BadPath
 from perdure.tui.dialogs.name import NameDialog
-from perdure.tui.dialogs.question import Choice
+from perdure.tui.dialogs.question import LEAVE, Choice
 from perdure.tui.error_text import sentence
 from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
@@ -65,8 +65,6 @@ class HistoryController:
     async def _run(self, plan: Plan, session: Session) -> None:
         try:
             await plan(session)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            self._conversation.tell_error(error)
         finally:
             self._conversation.is_acting = False
             self._turns.go_on()
@@ -102,9 +100,8 @@ class HistoryController:
             panel.will_walk(step.plan.entry.id)
         if not step.is_safe:
             lines = [sentence(f"takes back {step.what}"), *step.notes()]
-            leave = Choice("", "Leave it as it is")
             go = Choice("go", "Undo", "Z brings it back.")
-            if not await here.agrees("Undo", lines, leave, go, yes=("z", "y")):
+            if not await here.agrees("Undo", lines, LEAVE, go, yes=("z", "y")):
                 return
         await session.act(lambda workspace: undoing.perform_step(workspace, step))
         again = "Z brings it back." if back else "z takes it back."
@@ -228,7 +225,7 @@ class HistoryController:
             from perdure.actions.history import revert as reverting
 
             found = await session.act(lambda workspace: reverting.plan_revert(workspace, commit))
-            choices = [Choice("", "Leave it as it is")]
+            choices = [LEAVE]
             if found.turns:
                 choices += [
                     Choice("keep", "Take it back", "She may go on in that voice for a while."),
@@ -269,11 +266,7 @@ class HistoryController:
             return
         from perdure.views import timeline
 
-        try:
-            names = await session.consult(timeline.read_ref_names)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            self._conversation.tell_error(error)
-            return
+        names = await session.consult(timeline.read_ref_names)
         if names:
             self.names = names
             self._names_read(names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.plural import plural
-from perdure.tui.dialogs.question import Choice
+from perdure.tui.dialogs.question import LEAVE, Choice
 from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether a merge was begun, settled or concluded by another program."""
-_LEAVE = Choice("", "Leave it as it is")
 
 
 class MergeController:
@@ -118,7 +117,7 @@ class MergeController:
             if found.plan.conflicts:
                 note = "Then you settle the files one by one, or give it up."
             go = Choice("go", f"Merge {name}", note)
-            if not await self._conversation.agrees(f"Merge {name}", found.describe(), _LEAVE, go):
+            if not await self._conversation.agrees(f"Merge {name}", found.describe(), LEAVE, go):
                 return
             done = await session.act(lambda workspace: merge_action.merge_branch(workspace, name))
             if done.conflicts:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from perdure.chat.events import (
     Event,
@@ -18,6 +18,8 @@ from perdure.chat.events import (
     Saved,
     ThinkingPiece,
 )
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.turns import Reply
 from perdure.notice import Notice
 from perdure.tui.error_text import sentence
 from perdure.tui.transcript.blocks import (
@@ -32,12 +34,8 @@ from perdure.tui.transcript.blocks import (
     with_mark,
     without_mark,
 )
-
-if TYPE_CHECKING:
-    from perdure.companion.ids import ConversationId, TurnId
-    from perdure.companion.turns import Reply
-    from perdure.tui.transcript.feed import Feed
-    from perdure.tui.transcript.scrollback import Location
+from perdure.tui.transcript.feed import Feed
+from perdure.tui.transcript.scrollback import Location
 
 Clock = Callable[[], datetime]
 

@@ -25,6 +25,7 @@ from perdure.tui.chat.startup import Opened, Opener, StartupController
 from perdure.tui.chat.turns import TurnController
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.keys import hints_for, key_groups
+from perdure.tui.themes import WIDTHS
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer
 from perdure.tui.widgets.rail import Rail
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.draft import Draft
     from perdure.tui.widgets.flash import Flash
-    from perdure.views.timeline import RefNames
 
 _DRAFT_SECONDS = 1.0
 _TAKE_NAMES = frozenset({"/backend", "/next", "/merge"})
@@ -48,26 +48,16 @@ _TAKE_NAMES = frozenset({"/backend", "/next", "/merge"})
 class ChatScreen(Screen[None]):
     """The chat with one companion. Keys and messages go on to its controllers."""
 
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar on instances
-        (0, "-narrow"),
-        (90, "-normal"),
-        (130, "-wide"),
-    ]
+    HORIZONTAL_BREAKPOINTS = WIDTHS
     AUTO_FOCUS = "#composer"
     BINDING_GROUP_TITLE = "Everywhere"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "escape",
-            "back",
-            "Step back, where there is no reply to stop",
-            show=False,
-            id="back",
-        ),
-        Binding("f1", "keys", "Keys that work here", show=False, id="help"),
-        Binding("ctrl+b", "rail", "Open or close the conversations", show=False, id="rail"),
-        Binding("f4", "timeline", "The timeline", show=False, id="timeline"),
-        Binding("f6", "memory", "Memory, and what there is to review", show=False, id="memory"),
-        Binding("ctrl+t", "backend", "Switch to another backend", show=False, id="backend.pick"),
+        Binding("escape", "back", "Step back, where there is no reply to stop", id="back"),
+        Binding("f1", "keys", "Keys that work here", id="help"),
+        Binding("ctrl+b", "rail", "Open or close the conversations", id="rail"),
+        Binding("f4", "timeline", "The timeline", id="timeline"),
+        Binding("f6", "memory", "Memory, and what there is to review", id="memory"),
+        Binding("ctrl+t", "backend", "Switch to another backend", id="backend.pick"),
     ]
 
     def __init__(
@@ -80,14 +70,14 @@ class ChatScreen(Screen[None]):
         super().__init__()
         here = self.conversation = Conversation(self, glyphs, clock, self._history_read)
         self.view, self.composer, self.status = here.view, here.composer, here.status
+        self.conversations = RailController(here)
+        self.rail = self.conversations.widget
         self.turns = TurnController(here)
-        self.history = HistoryController(here, self.turns, self.names_read)
+        self.history = HistoryController(here, self.turns, self.conversations.fill_names)
         self.merge = MergeController(here, self.history, self)
         self.answers = AnswerController(here, self.turns, self.history)
         self.backends = BackendController(here)
         self.panels = PanelController(here, self)
-        self.conversations = RailController(here)
-        self.rail = self.conversations.widget
         self.startup = StartupController(here, opener, draft, self._opened)
 
     def compose(self) -> ComposeResult:
@@ -144,28 +134,12 @@ class ChatScreen(Screen[None]):
         self.merge.look()
         self.conversations.fill()
 
-    def names_read(self, names: RefNames) -> None:
-        """Show branches and tags in the rail."""
-        self.conversations.fill_names(names)
-
     # -- messages of widgets and workers -------------------------------------------------------
 
     @on(Composer.Sent)
     def _send(self, event: Composer.Sent) -> None:
         if not self._run_command(event.text):
             self.turns.send(event.text)
-
-    @on(Composer.ScrollTranscript)
-    def _scroll_transcript(self, event: Composer.ScrollTranscript) -> None:
-        self.view.move(event.pages * self.view.page_height())
-
-    @on(TurnController.Heard)
-    def _hear(self, message: TurnController.Heard) -> None:
-        self.turns.hear(message.event)
-
-    @on(TurnController.Over)
-    def _turn_over(self, message: TurnController.Over) -> None:
-        self.turns.end(message.trouble)
 
     @on(TranscriptView.Unseen)
     def _unseen(self, event: TranscriptView.Unseen) -> None:
@@ -175,20 +149,6 @@ class ChatScreen(Screen[None]):
     def _typed(self, event: TranscriptView.Typed) -> None:
         self.composer.focus()
         self.composer.insert(event.character)
-
-    @on(TranscriptView.Asked)
-    def _asked(self, event: TranscriptView.Asked) -> None:
-        match event.what:
-            case "conversation_before":
-                self.conversations.go(-1)
-            case "conversation_after":
-                self.conversations.go(1)
-            case "compose":
-                self.action_compose()
-            case "keys":
-                self.action_keys()
-            case other:
-                self.conversation.run_soon(f"screen.{other}")
 
     @on(Rail.Previewed)
     def _preview(self, event: Rail.Previewed) -> None:
@@ -285,9 +245,19 @@ class ChatScreen(Screen[None]):
         """Go to the end."""
         self.view.follow()
 
+    def action_page(self, pages: int) -> None:
+        """Move the transcript without leaving the message box."""
+        self.view.move(pages * self.view.page_height())
+
     def action_rail(self) -> None:
         """Open the rail and go into it, or close it."""
         self.conversations.toggle()
+
+    def action_conversation_before(self) -> None:
+        self.conversations.go(-1)
+
+    def action_conversation_after(self) -> None:
+        self.conversations.go(1)
 
     def action_keys(self) -> None:
         """Show the keys that work here."""

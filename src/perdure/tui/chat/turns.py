@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from textual.message import Message
+from textual.timer import Timer
 
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import (
@@ -17,18 +17,12 @@ from perdure.chat.events import (
     ReplyStarted,
     Saved,
 )
+from perdure.companion.ids import ConversationId
 from perdure.notice import Notice
 from perdure.plural import plural
+from perdure.tui.chat.conversation import Conversation
 from perdure.tui.error_text import told
 from perdure.tui.workers import work
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from textual.timer import Timer
-
-    from perdure.companion.ids import ConversationId
-    from perdure.tui.chat.conversation import Conversation
 
 _FLUSH_SECONDS = 1 / 15
 
@@ -47,18 +41,6 @@ class Watcher(Protocol):
 
 class TurnController:
     """Runs one turn after another, and shows what comes of it."""
-
-    @dataclass
-    class Heard(Message):
-        """An event of the running turn."""
-
-        event: Event
-
-    @dataclass
-    class Over(Message):
-        """The running turn has come to its end. ``trouble`` is what nobody foresaw."""
-
-        trouble: Exception | None = None
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
@@ -132,10 +114,10 @@ class TurnController:
         trouble: Exception | None = None
         try:
             async for event in events:
-                self.screen.post_message(self.Heard(event))
+                self.screen.call_later(self.hear, event)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             trouble = error
-        self.screen.post_message(self.Over(trouble))
+        self.screen.call_later(self.end, trouble)
 
     # -- what comes of it ----------------------------------------------------------------------
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.text import Text
 
+from perdure.actions.history.merge import UnfinishedMerge
+from perdure.git.merge.plan import FileConflict
 from perdure.plural import plural
+from perdure.terminal.glyphs import Glyphs
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.dialogs.question import one_row
-
-if TYPE_CHECKING:
-    from perdure.actions.history.merge import UnfinishedMerge
-    from perdure.git.merge.plan import FileConflict
-    from perdure.terminal.glyphs import Glyphs
 
 
 def conflict_row(conflict: FileConflict, glyphs: Glyphs) -> Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -12,19 +12,18 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 
+from perdure.actions.history import merge as merge_action
+from perdure.actions.history.merge import UnfinishedMerge
+from perdure.chat.session import Session
+from perdure.git.merge.plan import FileConflict
+from perdure.terminal import editor
+from perdure.terminal.glyphs import Glyphs
 from perdure.tui.conflicts.rows import conflict_row, conflict_text
 from perdure.tui.dialogs.question import Choice, one_row
-from perdure.tui.keys import merge_groups
+from perdure.tui.host import ChatHost
+from perdure.tui.keys import panel_keys
 from perdure.tui.panel import PanelScreen
-from perdure.tui.widgets.status_line import StatusLine
-
-if TYPE_CHECKING:
-    from perdure.actions.history.merge import UnfinishedMerge
-    from perdure.chat.session import Session
-    from perdure.git.merge.plan import FileConflict
-    from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.host import ChatHost
-    from perdure.tui.widgets.status_line import Hint
+from perdure.tui.widgets.status_line import Hint, StatusLine
 
 _LEAVE = Choice("", "Leave it open")
 
@@ -48,13 +47,13 @@ class ConflictsScreen(PanelScreen):
             "Back to the conversation; the merge stays open",
             id="merge.leave",
         ),
-        Binding("f4,3", "timeline", "The timeline", show=False, id="merge.timeline"),
-        Binding("f6,5", "memory", "Memory", show=False, id="merge.memory"),
-        Binding("j", "move(1)", "Down", show=False, id="merge.down"),
-        Binding("k", "move(-1)", "Up", show=False, id="merge.up"),
-        Binding("g", "end(-1)", "The first", show=False, id="merge.first"),
-        Binding("G", "end(1)", "The last", show=False, id="merge.last"),
-        Binding("enter,d", "open", "Read it in full", show=False, id="merge.open"),
+        Binding("f4,3", "timeline", "The timeline", id="merge.timeline"),
+        Binding("f6,5", "memory", "Memory", id="merge.memory"),
+        Binding("j", "move(1)", "Down", id="merge.down"),
+        Binding("k", "move(-1)", "Up", id="merge.up"),
+        Binding("g", "end(-1)", "The first", id="merge.first"),
+        Binding("G", "end(1)", "The last", id="merge.last"),
+        Binding("enter,d", "open", "Read it in full", id="merge.open"),
         Binding("o", "take('ours')", "Ours: the file as it is on this branch", id="merge.ours"),
         Binding("t", "take('theirs')", "Theirs: as it is on the other", id="merge.theirs"),
         Binding("E", "edit", "Open the file in your editor", id="merge.edit"),
@@ -137,7 +136,7 @@ class ConflictsScreen(PanelScreen):
 
     def action_keys(self) -> None:
         """Show the keys that work here."""
-        self.show_keys(merge_groups(ConflictsScreen.BINDINGS))
+        self.show_keys(panel_keys(self.BINDING_GROUP_TITLE, self.BINDINGS))
 
     # -- settling ------------------------------------------------------------------------------
 
@@ -150,8 +149,6 @@ class ConflictsScreen(PanelScreen):
         path, name = row.path, self._join.branch if side == "ours" else self._join.name
 
         async def plan(session: Session) -> None:
-            from perdure.actions.history import merge as merge_action
-
             if row.settled:
                 keep = Choice("go", f"Take it from {name}", "The lines that you settled go.")
                 says = (f"No marks are left in {path}.",)
@@ -172,9 +169,6 @@ class ConflictsScreen(PanelScreen):
         path = row.path
 
         async def plan(session: Session) -> None:
-            from perdure.actions.history import merge as merge_action
-            from perdure.terminal import editor
-
             file = session.info.path / path
             before = file.read_bytes() if file.is_file() else None
             try:
@@ -198,8 +192,6 @@ class ConflictsScreen(PanelScreen):
         """One commit with both sides in it; only once every file is settled."""
 
         async def plan(session: Session) -> None:
-            from perdure.actions.history import merge as merge_action
-
             join = self._join
             await session.act(merge_action.conclude)
             await self._chat.merge.read(session)
@@ -211,8 +203,6 @@ class ConflictsScreen(PanelScreen):
         """All as it was before; what was settled so far goes, so it is asked about."""
 
         async def plan(session: Session) -> None:
-            from perdure.actions.history import merge as merge_action
-
             join = self._join
             says = (
                 f"Files are as {join.branch} has them again; {join.name} stays as it is.",

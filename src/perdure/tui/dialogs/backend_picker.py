@@ -38,11 +38,11 @@ class BackendPicker(ModalScreen[Picked | None]):
 
     AUTO_FOCUS = "#backends"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "from_now_on", "Go on with this one from now on", id="backend.use"),
-        Binding("t", "once", "Use it for the next reply only", id="backend.once"),
+        Binding("enter", "pick(False)", "Go on with this one from now on", id="backend.use"),
+        Binding("t", "pick(True)", "Use it for the next reply only", id="backend.once"),
         Binding("escape,ctrl+t,q", "dismiss", "Close; nothing is switched", id="backend.close"),
-        Binding("j", "move(1)", "Down", show=False, id="backend.down"),
-        Binding("k", "move(-1)", "Up", show=False, id="backend.up"),
+        Binding("j", "move(1)", "Down", id="backend.down"),
+        Binding("k", "move(-1)", "Up", id="backend.up"),
     ]
 
     def __init__(self, candidates: Sequence[BackendChoice], following: str, glyphs: Glyphs) -> None:
@@ -115,7 +115,7 @@ class BackendPicker(ModalScreen[Picked | None]):
 
     @on(OptionList.OptionSelected)
     def _selected(self) -> None:
-        self.action_from_now_on()
+        self.action_pick(once=False)
 
     def action_move(self, rows: int) -> None:
         """One row up or down."""
@@ -124,15 +124,8 @@ class BackendPicker(ModalScreen[Picked | None]):
         else:
             self._options.action_cursor_up()
 
-    def action_from_now_on(self) -> None:
-        """Go on with the one under the cursor."""
-        self._pick(once=False)
-
-    def action_once(self) -> None:
-        """Let the one under the cursor give the next reply."""
-        self._pick(once=True)
-
-    def _pick(self, *, once: bool) -> None:
+    def action_pick(self, once: bool) -> None:  # noqa: FBT001 - an argument of a binding
+        """Go on with the one under the cursor, or let it give the next reply only."""
         row = self._options.highlighted
         if row is not None:
             self.dismiss(Picked(self._candidates[row].name, once))

@@ -21,8 +21,8 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f1,question_mark,q", "dismiss", "Close", id="help.close"),
-        Binding("j,down", "scroll(1)", "Down", show=False, id="help.down"),
-        Binding("k,up", "scroll(-1)", "Up", show=False, id="help.up"),
+        Binding("j,down", "scroll(1)", "Down", id="help.down"),
+        Binding("k,up", "scroll(-1)", "Up", id="help.up"),
     ]
 
     def __init__(self, groups: Sequence[KeyGroup], *, plain: bool) -> None:

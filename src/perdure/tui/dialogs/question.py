@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -21,9 +21,6 @@ from textual.widgets.option_list import Option
 from perdure.terminal.glyphs import Glyphs
 from perdure.terminal.sanitise import sanitise
 
-if TYPE_CHECKING:
-    from textual import events
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -32,6 +29,9 @@ class Choice:
     answer: str
     words: str
     note: str = ""
+
+
+LEAVE = Choice("", "Leave it as it is")
 
 
 class Question(ModalScreen[str | None]):
@@ -45,8 +45,8 @@ class Question(ModalScreen[str | None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Close; nothing is done", id="question.close"),
-        Binding("pageup", "scroll(-5)", "Scroll up", show=False, id="question.up"),
-        Binding("pagedown", "scroll(5)", "Scroll down", show=False, id="question.down"),
+        Binding("pageup", "scroll(-5)", "Scroll up", id="question.up"),
+        Binding("pagedown", "scroll(5)", "Scroll down", id="question.down"),
     ]
 
     def __init__(

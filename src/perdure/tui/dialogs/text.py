@@ -21,12 +21,12 @@ class Reading(ModalScreen[None]):
     AUTO_FOCUS = "#reading-box"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,d,q", "dismiss", "Close", id="reading.close"),
-        Binding("j,down", "scroll(1)", "Down", show=False, id="reading.down"),
-        Binding("k,up", "scroll(-1)", "Up", show=False, id="reading.up"),
-        Binding("pagedown,space", "page(1)", "A page down", show=False, id="reading.page.down"),
-        Binding("pageup", "page(-1)", "A page up", show=False, id="reading.page.up"),
-        Binding("g,home", "end(-1)", "The beginning", show=False, id="reading.first"),
-        Binding("G,end", "end(1)", "The end", show=False, id="reading.last"),
+        Binding("j,down", "scroll(1)", "Down", id="reading.down"),
+        Binding("k,up", "scroll(-1)", "Up", id="reading.up"),
+        Binding("pagedown,space", "page(1)", "A page down", id="reading.page.down"),
+        Binding("pageup", "page(-1)", "A page up", id="reading.page.up"),
+        Binding("g,home", "end(-1)", "The beginning", id="reading.first"),
+        Binding("G,end", "end(1)", "The end", id="reading.last"),
     ]
 
     def __init__(self, title: str, text: Text, glyphs: Glyphs) -> None:

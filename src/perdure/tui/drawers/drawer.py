@@ -17,12 +17,13 @@ from textual.widgets.option_list import Option
 from perdure.companion.ids import TurnId
 from perdure.terminal.glyphs import Glyphs
 from perdure.terminal.sanitise import sanitise
+from perdure.tui.themes import WIDTHS
 
 
 class Drawer(ModalScreen[TurnId | None]):
     """A list to fill. Gives back the turn to go to; None: stay."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-normal"), (130, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = WIDTHS
     AUTO_FOCUS = "#drawer-list"
     TITLE = ""
     FOOT: tuple[str, ...] = ()
@@ -30,12 +31,12 @@ class Drawer(ModalScreen[TurnId | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "Close", id="drawer.close"),
         Binding("j,down", "move(1)", "Down; the text is shown beside the list", id="drawer.down"),
-        Binding("k,up", "move(-1)", "Up", show=False, id="drawer.up"),
-        Binding("g,home", "end(-1)", "The first", show=False, id="drawer.first"),
-        Binding("G,end", "end(1)", "The last", show=False, id="drawer.last"),
-        Binding("pagedown", "page(1)", "Scroll the text down", show=False, id="drawer.page.down"),
-        Binding("pageup", "page(-1)", "Scroll the text up", show=False, id="drawer.page.up"),
-        Binding("space", "read", "Read the text in full", show=False, id="drawer.read"),
+        Binding("k,up", "move(-1)", "Up", id="drawer.up"),
+        Binding("g,home", "end(-1)", "The first", id="drawer.first"),
+        Binding("G,end", "end(1)", "The last", id="drawer.last"),
+        Binding("pagedown", "page(1)", "Scroll the text down", id="drawer.page.down"),
+        Binding("pageup", "page(-1)", "Scroll the text up", id="drawer.page.up"),
+        Binding("space", "read", "Read the text in full", id="drawer.read"),
     ]
 
     def __init__(self, glyphs: Glyphs) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.cells import set_cell_size
 from rich.text import Text
@@ -17,10 +17,8 @@ from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import Drawer, clean
 from perdure.tui.error_text import sentence, told
 from perdure.tui.workers import work
-
-if TYPE_CHECKING:
-    from perdure.views.why.explain import ExplainedPart, Explanation
-    from perdure.views.why.reasons import LeftOut
+from perdure.views.why.explain import ExplainedPart, Explanation
+from perdure.views.why.reasons import LeftOut
 
 _KIND = 9
 _SOURCE = 26

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from perdure.actions.memory.review import ReviewItem, plan_accept
+from perdure.actions.workspace import Workspace
 from perdure.companion.memory.summaries import Summary
+from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
-from perdure.snapshot.facts import FactRow
+from perdure.snapshot.conversation.newest_turns import conversation_turns
+from perdure.snapshot.facts import FactRow, KnownFacts
+from perdure.snapshot.revisions.diff import TextChange
 from perdure.tui.dialogs.question import one_row
+from perdure.tui.diff_text import difference, inked
 from perdure.tui.drawers.drawer import clean, short
 from perdure.tui.memory.rows import MemoryRow, how, source_of
-
-if TYPE_CHECKING:
-    from perdure.actions.memory.review import ReviewItem
-    from perdure.git.repository.repository import Repository
-    from perdure.snapshot.facts import KnownFacts
-    from perdure.views.memory import MemoryView
+from perdure.tui.timeline.about import STYLES, about_commit
+from perdure.views.blame import blamed_lines
+from perdure.views.memory import MemoryView
 
 _TRUST = {
     "user": "your words",
@@ -100,8 +102,6 @@ def _summary(text: Text, row: Summary) -> None:
 
 
 def _source(text: Text, repo: Repository, tip: str, row: MemoryRow, progress: Progress) -> None:
-    from perdure.snapshot.conversation.newest_turns import conversation_turns
-
     turn = source_of(row)
     if turn is None:
         named = row.fact.source if isinstance(row, FactRow) else ""
@@ -141,8 +141,6 @@ def commit_of_line(
     repo: Repository, tip: str, path: str, line: int, progress: Progress | None = None
 ) -> str:
     """The commit that brought a line as it is; of line 0, the newest one of the file."""
-    from perdure.views.blame import blamed_lines
-
     found = blamed_lines(repo, tip, path, progress)
     if line:
         return next((each.line.commit.id for each in found if each.line.number == line), "")
@@ -152,18 +150,10 @@ def commit_of_line(
 
 def change_of(repo: Repository, look: MemoryView, row: MemoryRow) -> tuple[str, Text]:
     """The change that brought a row, or that accepting it would make; on the reader's thread."""
-    from perdure.tui.timeline.about import about_commit
-
     if isinstance(row, FactRow | Summary):
         path, line = (row.fact.path, row.fact.line) if isinstance(row, FactRow) else (row.path, 0)
         commit = commit_of_line(repo, look.tip, path, line)
         return about_commit(repo, commit) if commit else ("Its change", Text("It is in no commit."))
-    from perdure.actions.memory.review import plan_accept
-    from perdure.actions.workspace import Workspace
-    from perdure.snapshot.revisions.diff import TextChange
-    from perdure.tui.diff_text import difference, inked
-    from perdure.tui.timeline.about import STYLES
-
     plan = plan_accept(Workspace(repo), look.review, row)
     changes = [
         TextChange(each.path, _decoded(repo.read(each.path, look.tip)), _decoded(each.content))

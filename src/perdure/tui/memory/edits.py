@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from perdure.actions.memory.review import ReviewItem
+from perdure.actions.errors import CannotAct
+from perdure.actions.memory import facts
+from perdure.actions.memory.review import ReviewItem, plan_accept, plan_reject, review_list
+from perdure.actions.workspace import Workspace
+from perdure.chat.session import Session
 from perdure.errors import Problem
-from perdure.snapshot.facts import FactRow
+from perdure.snapshot.facts import FactRow, KnownFacts
+from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.name import NameDialog
-from perdure.tui.dialogs.question import Choice, one_row
+from perdure.tui.dialogs.question import LEAVE, Choice, one_row
+from perdure.tui.host import ChatHost, Plan
 from perdure.tui.memory.rows import text_of
+from perdure.tui.panel import PanelScreen
 from perdure.tui.workers import work
 
-if TYPE_CHECKING:
-    from perdure.actions.memory.facts import MemoryPlan
-    from perdure.actions.workspace import Workspace
-    from perdure.chat.session import Session
-    from perdure.snapshot.facts import KnownFacts
-    from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.host import ChatHost, Plan
-    from perdure.tui.panel import PanelScreen
-
-Make = Callable[["Workspace"], "MemoryPlan"]
+Make = Callable[[Workspace], facts.MemoryPlan]
 _IN_BOX = "What you wrote is in the message box"
-_LEAVE = Choice("", "Leave it as it is")
 
 
 class MemoryEdits:
@@ -37,7 +33,7 @@ class MemoryEdits:
         screen: PanelScreen,
         chat: ChatHost,
         glyphs: Glyphs,
-        done: Callable[[MemoryPlan | None], None],
+        done: Callable[[facts.MemoryPlan | None], None],
     ) -> None:
         """``done``: called after a change, with what was done; None where it was refused."""
         self.screen = screen
@@ -49,9 +45,8 @@ class MemoryEdits:
 
     def accept(self, row: ReviewItem, text: str | None = None) -> None:
         """Let in what waits; what looks like an instruction only after a question."""
-        from perdure.actions.memory.review import plan_accept, review_list
 
-        def make(workspace: Workspace) -> MemoryPlan:
+        def make(workspace: Workspace) -> facts.MemoryPlan:
             listed = review_list(workspace)
             return plan_accept(workspace, listed, listed.find(row.id), text=text)
 
@@ -62,7 +57,7 @@ class MemoryEdits:
                     f"  {text_of(row)}",
                 ]
                 go = Choice("go", "Let it in")
-                if not await self._chat.conversation.agrees("Let it in?", lines, _LEAVE, go):
+                if not await self._chat.conversation.agrees("Let it in?", lines, LEAVE, go):
                     return
             await self._do(session, make, typed=text or "")
 
@@ -70,9 +65,8 @@ class MemoryEdits:
 
     def reject(self, row: ReviewItem) -> None:
         """Take what waits off the list."""
-        from perdure.actions.memory.review import plan_reject, review_list
 
-        def make(workspace: Workspace) -> MemoryPlan:
+        def make(workspace: Workspace) -> facts.MemoryPlan:
             listed = review_list(workspace)
             return plan_reject(workspace, listed, listed.find(row.id))
 
@@ -97,22 +91,18 @@ class MemoryEdits:
         self._change(row, pinned=not row.fact.pinned)
 
     def _change(self, row: FactRow, text: str | None = None, *, pinned: bool | None = None) -> None:
-        from perdure.actions.memory.facts import FactEdit, plan_edit_fact
-
-        def make(workspace: Workspace) -> MemoryPlan:
+        def make(workspace: Workspace) -> facts.MemoryPlan:
             known, now = _again(workspace, row)
-            return plan_edit_fact(workspace, known, now, FactEdit(text, pinned=pinned))
+            return facts.plan_edit_fact(workspace, known, now, facts.FactEdit(text, pinned=pinned))
 
         self._act(lambda session: self._do(session, make, typed=text or ""), text or "")
 
     def set_aside(self, row: FactRow) -> None:
         """Set a fact aside, or bring it back."""
-        from perdure.actions.memory.facts import plan_exclude_fact
-
         back = row.aside
 
-        def make(workspace: Workspace) -> MemoryPlan:
-            plan = plan_exclude_fact(*_again(workspace, row), back=back)
+        def make(workspace: Workspace) -> facts.MemoryPlan:
+            plan = facts.plan_exclude_fact(*_again(workspace, row), back=back)
             words = f"“{row.fact.text}”"
             said = f"{words} may stand in prompts again." if back else f"{words} is set aside."
             return replace(plan, sentences=(said,))
@@ -132,10 +122,9 @@ class MemoryEdits:
         if not text or not text.strip():
             self.screen.flash.tell("Nothing was written down.")
             return
-        from perdure.actions.memory.facts import known, plan_add_fact
 
-        def make(workspace: Workspace) -> MemoryPlan:
-            return plan_add_fact(workspace, known(workspace), name, text)
+        def make(workspace: Workspace) -> facts.MemoryPlan:
+            return facts.plan_add_fact(workspace, facts.known(workspace), name, text)
 
         self._act(lambda session: self._do(session, make, typed=text), text)
 
@@ -149,12 +138,11 @@ class MemoryEdits:
 
     async def _do(self, session: Session, make: Make, *, typed: str = "") -> None:
         """Make a plan of what is there now, and do it. What was typed is not lost with it."""
-        from perdure.actions.memory.facts import commit_plan
 
-        def act(workspace: Workspace) -> MemoryPlan:
+        def act(workspace: Workspace) -> facts.MemoryPlan:
             workspace.commit_hand_edits()
             plan = make(workspace)
-            commit_plan(workspace, plan)
+            facts.commit_plan(workspace, plan)
             return plan
 
         try:
@@ -179,10 +167,7 @@ class MemoryEdits:
 
 def _again(workspace: Workspace, row: FactRow) -> tuple[KnownFacts, FactRow]:
     """What she knows by now, and the fact in it. Raises CannotAct where it is gone."""
-    from perdure.actions.errors import CannotAct
-    from perdure.actions.memory.facts import known
-
-    now = known(workspace)
+    now = facts.known(workspace)
     for each in now.rows:
         if (each.fact.path, each.fact.text, each.fact.source) == (
             row.fact.path,

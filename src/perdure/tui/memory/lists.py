@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from perdure.tui.memory.rows import REVIEW, MemoryRow, Topic, topics_of
-
-if TYPE_CHECKING:
-    from perdure.views.memory import MemoryView
+from perdure.views.memory import MemoryView
 
 
 class MemoryLists:

@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from perdure.actions.memory.review import ReviewItem
 from perdure.companion.ids import TurnId
+from perdure.companion.memory.facts import Fact
 from perdure.companion.memory.summaries import Summary
 from perdure.snapshot.facts import FactRow
+from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
-
-if TYPE_CHECKING:
-    from perdure.companion.memory.facts import Fact
-    from perdure.terminal.glyphs import Glyphs
-    from perdure.views.memory import MemoryView
+from perdure.views.memory import MemoryView
 
 MemoryRow = ReviewItem | FactRow | Summary
 REVIEW, ASIDE, SUMMARIES = "Review", "Set aside", "Summaries"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -12,11 +12,15 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from perdure.actions.memory.facts import MemoryPlan
 from perdure.actions.memory.review import ReviewItem
 from perdure.companion.memory.summaries import Summary
+from perdure.git.repository.repository import Repository
 from perdure.snapshot.facts import FactRow
+from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
-from perdure.tui.keys import memory_groups
+from perdure.tui.host import ChatHost
+from perdure.tui.keys import panel_keys
 from perdure.tui.memory.about import about_row, change_of
 from perdure.tui.memory.edits import MemoryEdits
 from perdure.tui.memory.lists import MemoryLists
@@ -35,13 +39,7 @@ from perdure.tui.memory.rows import (
 from perdure.tui.panel import PanelScreen
 from perdure.tui.workers import work
 from perdure.views.memory import MemoryView, read_memory_view
-
-if TYPE_CHECKING:
-    from perdure.actions.memory.facts import MemoryPlan
-    from perdure.git.repository.repository import Repository
-    from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.host import ChatHost
-    from perdure.views.reader import BackgroundReader
+from perdure.views.reader import BackgroundReader
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether something else wrote to the branch."""
@@ -65,15 +63,15 @@ class MemoryScreen(PanelScreen):
     BINDING_GROUP_TITLE = "Memory"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f2,1", "leave", "Back to the conversation", id="memory.leave"),
-        Binding("f4,3", "timeline", "The timeline", show=False, id="memory.timeline"),
-        Binding("j", "move(1)", "Down", show=False, id="memory.down"),
-        Binding("k", "move(-1)", "Up", show=False, id="memory.up"),
-        Binding("g", "end(-1)", "The first", show=False, id="memory.first"),
-        Binding("G", "end(1)", "The last", show=False, id="memory.last"),
-        Binding("left_square_bracket", "list(-1)", "List before", show=False, id="memory.list.up"),
-        Binding("right_square_bracket", "list(1)", "List after", show=False, id="memory.list.down"),
-        Binding("slash", "find", "Narrow to words", show=False, id="memory.find"),
-        Binding("enter", "open", "Show it in full", show=False, id="memory.open"),
+        Binding("f4,3", "timeline", "The timeline", id="memory.timeline"),
+        Binding("j", "move(1)", "Down", id="memory.down"),
+        Binding("k", "move(-1)", "Up", id="memory.up"),
+        Binding("g", "end(-1)", "The first", id="memory.first"),
+        Binding("G", "end(1)", "The last", id="memory.last"),
+        Binding("left_square_bracket", "list(-1)", "List before", id="memory.list.up"),
+        Binding("right_square_bracket", "list(1)", "List after", id="memory.list.down"),
+        Binding("slash", "find", "Narrow to words", id="memory.find"),
+        Binding("enter", "open", "Show it in full", id="memory.open"),
         Binding("a", "accept", "Accept a proposal, or a fact that is held", id="memory.accept"),
         Binding("r", "reject", "Reject it: off the list, in no prompt", id="memory.reject"),
         Binding("e", "edit", "Edit; a proposal is accepted as you edit it", id="memory.edit"),
@@ -82,8 +80,8 @@ class MemoryScreen(PanelScreen):
         Binding("o", "source", "The turn that it came from", id="memory.source"),
         Binding("d", "change", "Its last change; what accepting would change", id="memory.diff"),
         Binding("n", "add", "Write down a new fact", id="memory.add"),
-        Binding("z", "undo", "Undo the last thing done", show=False, id="memory.undo"),
-        Binding("Z", "redo", "Redo what was undone", show=False, id="memory.redo"),
+        Binding("z", "undo", "Undo the last thing done", id="memory.undo"),
+        Binding("Z", "redo", "Redo what was undone", id="memory.redo"),
         Binding("f1,question_mark", "keys", "Keys that work here", id="memory.help"),
     ]
 
@@ -129,26 +127,19 @@ class MemoryScreen(PanelScreen):
     @work(group="read", exclusive=True)
     async def read(self) -> None:
         """Read all anew."""
-
-        async def read() -> None:
-            found = await self._reader.ask(read_memory_view)
-            self._arrange(found)
-            if found.troubles and not self._are_troubles_told:
-                self._are_troubles_told = True
-                more = len(found.troubles) - 1
-                words = found.troubles[0] + (f", and {more} more" if more else "")
-                self.flash.tell(f"Not everything could be read: {words}", "warning", stays=True)
-
-        await self._guarded(read)
+        found = await self._reader.ask(read_memory_view)
+        self._arrange(found)
+        if found.troubles and not self._are_troubles_told:
+            self._are_troubles_told = True
+            more = len(found.troubles) - 1
+            words = found.troubles[0] + (f", and {more} more" if more else "")
+            self.flash.tell(f"Not everything could be read: {words}", "warning", stays=True)
 
     @work(group="again", exclusive=True)
     async def _look_again(self) -> None:
-        async def ask() -> None:
-            tip = await self._reader.ask(lambda repo: repo.head().commit)
-            if self._lists.look is not None and tip != self._lists.look.tip:
-                self.read()
-
-        await self._guarded(ask)
+        tip = await self._reader.ask(lambda repo: repo.head().commit)
+        if self._lists.look is not None and tip != self._lists.look.tip:
+            self.read()
 
     def _changed(self, plan: MemoryPlan | None) -> None:
         """Something was changed from here: read it, with the cursor on the fact."""
@@ -223,7 +214,7 @@ class MemoryScreen(PanelScreen):
 
     @on(OptionList.OptionHighlighted, "#rows")
     def _highlighted(self) -> None:
-        self._preview()
+        self.preview_row()
 
     def go_to_list(self, at: int) -> None:
         """Show another list."""
@@ -256,12 +247,11 @@ class MemoryScreen(PanelScreen):
 
     def action_keys(self) -> None:
         """Show the keys that work here."""
-        self.show_keys(memory_groups(MemoryScreen.BINDINGS))
+        self.show_keys(panel_keys(self.BINDING_GROUP_TITLE, self.BINDINGS))
 
     # -- looking -------------------------------------------------------------------------------
 
-    async def _find_text(self) -> Text | None:
-        """What the row under the cursor is about; None without one."""
+    async def read_about(self) -> tuple[str, Text] | None:
         row, seen = self.row, self._lists.look
         if row is None or seen is None:
             return None
@@ -269,42 +259,18 @@ class MemoryScreen(PanelScreen):
         def ask(repo: Repository) -> Text:
             return about_row(repo, seen, row, lambda _done, _total: self._beside.goes_on())
 
-        return await self._beside.ask(ask)
+        return text_of(row), await self._beside.ask(ask)
 
-    @work(group="preview", exclusive=True)
-    async def _preview(self) -> None:
-        if self.has_class("-narrow"):
-            return
-
-        async def show() -> None:
-            found = await self._find_text()
-            if found is not None:
-                self.show_preview(found)
-
-        await self._guarded(show)
-
-    @work(group="full", exclusive=True)
-    async def action_open(self) -> None:
+    def action_open(self) -> None:
         """Show what is beside the row in full."""
-
-        async def full() -> None:
-            row, text = self.row, await self._find_text()
-            if row is not None and text is not None:
-                self.read_in_full(text_of(row), text)
-
-        await self._guarded(full)
+        self.read_row()
 
     @work(group="full", exclusive=True)
     async def action_change(self) -> None:
         """Show the change that brought the row, or that accepting it would make."""
         row, seen = self.row, self._lists.look
-
-        async def full() -> None:
-            if row is not None and seen is not None:
-                found = await self._beside.ask(lambda repo: change_of(repo, seen, row))
-                self.read_in_full(*found)
-
-        await self._guarded(full)
+        if row is not None and seen is not None:
+            self.read_in_full(*await self._beside.ask(lambda repo: change_of(repo, seen, row)))
 
     def action_source(self) -> None:
         """Go to the turn that the row came from."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import selectors
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, TextIO
 
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import MouseEvent
+from textual.message import Message
 
 from perdure.tui.terminal.input import TerminalInput
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import TextIO
-
-    from textual.message import Message
 
 _TICK = 0.1
 _READ = 64 * 1024

@@ -11,16 +11,13 @@ from __future__ import annotations
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from textual import events
 from textual._parser import Read1
 from textual._xterm_parser import XTermParser
+from textual.message import Message
 
 from perdure.tui.widgets.input_text import writable
-
-if TYPE_CHECKING:
-    from textual.message import Message
 
 PASTE_LIMIT = 250_000
 """Characters of a paste that are taken: far beyond, each key in the box would take seconds."""

@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from rich.text import Text
 
+from perdure.actions.history.undo import OperationRow
 from perdure.companion.conversation.chunk import parse_chunks
-from perdure.snapshot.revisions.diff import changes_in
+from perdure.companion.turns import Turn
+from perdure.git.operations.branches import Branch
+from perdure.git.repository.repository import Repository
+from perdure.snapshot.revisions.diff import TextChange, changes_in
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.diff_text import Ink, Line, difference, inked
 from perdure.views import timeline
 from perdure.views.timeline import TimelineRow
 
-if TYPE_CHECKING:
-    from perdure.actions.history.undo import OperationRow
-    from perdure.companion.turns import Turn
-    from perdure.git.repository.repository import Repository
-    from perdure.snapshot.revisions.diff import TextChange
-    from perdure.views.timeline import BranchName
-
 STYLES: dict[Ink, str] = {"gone": "red", "come": "green", "head": "bold", "quiet": "dim"}
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """A title, the first lines, and the lines below them."""
-
-    title: str
-    first: tuple[str, ...]
-    lines: tuple[Line, ...]
-
-    def text(self) -> Text:
-        """As it is shown."""
-        head: list[Line] = [
-            [("head" if not at else "quiet", one_row(line))] for at, line in enumerate(self.first)
-        ]
-        return inked([*head, [], *self.lines], STYLES)
+About = tuple[str, Text]
+"""A title, and the text."""
 
 
-def about_commit(repo: Repository, commit: str) -> tuple[str, Text]:
+def about_commit(repo: Repository, commit: str) -> About:
     """A commit's subject, and what it changed."""
     info = repo.commit_info(commit)
     first = (
         info.subject,
         f"{info.id[:10]}  {info.at:%a %d %b %Y %H:%M}  {info.author.name}",
     )
-    found = About(info.subject, first, tuple(difference(changes_in(repo, commit))))
-    return found.title, found.text()
+    return _about(info.subject, first, difference(changes_in(repo, commit)))
 
 
-def about_entry(repo: Repository, row: TimelineRow | BranchName | OperationRow) -> About:
+def about_entry(repo: Repository, row: TimelineRow | Branch | OperationRow) -> About:
     """What a row is about; runs on the reader's thread."""
     if isinstance(row, TimelineRow):
         info = row.commit
@@ -63,9 +46,9 @@ def about_entry(repo: Repository, row: TimelineRow | BranchName | OperationRow) 
         )
         changes = timeline.changes_of(repo, row)
         said = [line for change in changes for line in _said(change)] if row.turns else []
-        return About(info.subject, first, tuple(said or difference(changes)))
-    if isinstance(row, timeline.BranchName):
-        return About(row.name, *_about_branch(repo, row))
+        return _about(info.subject, first, said or difference(changes))
+    if isinstance(row, Branch):
+        return _about_branch(repo, row)
     entry = row.entry
     first = (
         f"{entry.kind}: {entry.description}",
@@ -78,7 +61,15 @@ def about_entry(repo: Repository, row: TimelineRow | BranchName | OperationRow) 
         lines = [
             [("same", f"{move.ref}: {_id(move.old)} to {_id(move.new)}")] for move in entry.moves
         ]
-    return About(entry.description, first, tuple(lines))
+    return _about(entry.description, first, lines)
+
+
+def _about(title: str, first: Sequence[str], lines: Sequence[Line]) -> About:
+    """A text of these lines, below the first ones."""
+    head: list[Line] = [
+        [("quiet" if at else "head", one_row(line))] for at, line in enumerate(first)
+    ]
+    return title, inked([*head, [], *lines], STYLES)
 
 
 def _said(change: TextChange) -> list[Line]:
@@ -103,7 +94,7 @@ def _turns(path: str, text: str | None) -> list[Turn]:
     return [turn for chunk in found for turn in chunk.turns]
 
 
-def _about_branch(repo: Repository, branch: BranchName) -> tuple[tuple[str, ...], tuple[Line, ...]]:
+def _about_branch(repo: Repository, branch: Branch) -> About:
     only = timeline.ahead_of_head(repo, branch.commit)
     first = (
         branch.name,
@@ -115,7 +106,7 @@ def _about_branch(repo: Repository, branch: BranchName) -> tuple[tuple[str, ...]
         [("quiet", f"{listed.commit.at:%d %b %H:%M}  "), ("same", listed.commit.subject)]
         for listed in page
     ]
-    return first, tuple(lines)
+    return _about(branch.name, first, lines)
 
 
 def _id(oid: str | None) -> str:

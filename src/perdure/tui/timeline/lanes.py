@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from perdure.terminal.glyphs import Glyphs
+from perdure.terminal.glyphs import Glyphs
 
 Cell = Literal["", "node", "lane", "opens", "closes", "meets", "touches"]
 """What is in a column: nothing, the commit, a lane that passes, one that begins at the commit

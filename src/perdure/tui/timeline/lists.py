@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from perdure.tui.timeline.lanes import draw
+from rich.text import Text
+
+from perdure.actions.history import undo
+from perdure.actions.history.undo import OperationRow
+from perdure.actions.workspace import Workspace
+from perdure.git.operations.branches import Branch
+from perdure.git.repository.repository import Repository
+from perdure.git.timeline.query import Listed
+from perdure.terminal.glyphs import Glyphs
+from perdure.tui.panel import Keys
+from perdure.tui.timeline.lanes import Drawn, draw
 from perdure.tui.timeline.rows import branch_row, history_row, operation_row
 from perdure.views import timeline
+from perdure.views.reader import BackgroundReader
 from perdure.views.timeline import RefNames, TimelineRow
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-    from perdure.actions.history.undo import OperationRow
-    from perdure.git.repository.repository import Repository
-    from perdure.git.timeline.query import Listed
-    from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.panel import Keys
-    from perdure.tui.timeline.lanes import Drawn
-    from perdure.views.reader import BackgroundReader
-    from perdure.views.timeline import BranchName
 
 Tab = Literal["History", "Branches", "Operations"]
 TABS: tuple[Tab, ...] = ("History", "Branches", "Operations")
@@ -58,9 +57,6 @@ class TimelineLists:
     async def read(self) -> None:
         """Read the list anew, the history as far as it was read before."""
         if self.tab == "Operations":
-            from perdure.actions.history import undo
-            from perdure.actions.workspace import Workspace
-
             self._operations = await self._reader.ask(
                 lambda repo: undo.list_operations(Workspace(repo), _OPERATIONS)
             )
@@ -148,9 +144,9 @@ class TimelineLists:
             before = row.commit.at
         return texts, [each.commits for each in self._history]
 
-    def row(self, at: int | None) -> TimelineRow | BranchName | OperationRow | None:
+    def row(self, at: int | None) -> TimelineRow | Branch | OperationRow | None:
         """A row of the list; None where there is none."""
-        lists: dict[Tab, list[TimelineRow] | tuple[BranchName, ...] | list[OperationRow]] = {
+        lists: dict[Tab, list[TimelineRow] | tuple[Branch, ...] | list[OperationRow]] = {
             "History": self._history,
             "Branches": self._names.branches,
             "Operations": self._operations,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from rich.text import Text
 
+from perdure.actions.history.undo import OperationRow
+from perdure.git.operations.branches import Branch
+from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from perdure.actions.history.undo import OperationRow
-    from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.timeline.lanes import Drawn
-    from perdure.views.timeline import BranchName, TimelineRow
+from perdure.tui.timeline.lanes import Drawn
+from perdure.views.timeline import TimelineRow
 
 YOU_ARE_HERE = "YOU ARE HERE"
 _KIND = 10
@@ -63,7 +60,7 @@ def history_row(
     return line
 
 
-def branch_row(branch: BranchName, glyphs: Glyphs, *, year: int) -> Text:
+def branch_row(branch: Branch, glyphs: Glyphs, *, year: int) -> Text:
     """One branch; the current one says so."""
     sign = glyphs.ready if branch.is_current else glyphs.offline
     line = Text(f"{sign} ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -10,19 +10,18 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 
+from perdure.actions.history.undo import OperationRow
+from perdure.git.operations.branches import Branch
+from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
-from perdure.tui.keys import timeline_groups
+from perdure.tui.host import ChatHost
+from perdure.tui.keys import panel_keys
 from perdure.tui.panel import PanelScreen
 from perdure.tui.timeline.about import About, about_entry
 from perdure.tui.timeline.lists import TABS, Tab, TimelineLists
 from perdure.tui.workers import work
-from perdure.views.timeline import FOLDERS, BranchName, TimelineRow
-
-if TYPE_CHECKING:
-    from perdure.actions.history.undo import OperationRow
-    from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.host import ChatHost
-    from perdure.views.reader import BackgroundReader
+from perdure.views.reader import BackgroundReader
+from perdure.views.timeline import FOLDERS, TimelineRow
 
 _LANES, _NARROW_LANES = 10, 5
 """Columns of the graph that there is room for; more of them are cut off."""
@@ -47,26 +46,26 @@ class TimelineScreen(PanelScreen):
     BINDING_GROUP_TITLE = "The timeline"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f2,1", "leave", "Back to the conversation", id="timeline.leave"),
-        Binding("f6,5", "memory", "Memory", show=False, id="timeline.memory"),
-        Binding("j", "move(1)", "Down", show=False, id="timeline.down"),
-        Binding("k", "move(-1)", "Up", show=False, id="timeline.up"),
-        Binding("g", "end(-1)", "The newest", show=False, id="timeline.first"),
-        Binding("G", "end(1)", "The oldest so far", show=False, id="timeline.last"),
-        Binding("left_square_bracket", "tab(-1)", "List before", show=False, id="timeline.tab.up"),
-        Binding("right_square_bracket", "tab(1)", "List after", show=False, id="timeline.tab.down"),
-        Binding("f", "narrow(1)", "Narrow to persona, chat, …", show=False, id="timeline.kind"),
-        Binding("F", "narrow(-1)", "The other way round", show=False, id="timeline.kind.back"),
-        Binding("slash", "find", "Find words in the messages", show=False, id="find"),
+        Binding("f6,5", "memory", "Memory", id="timeline.memory"),
+        Binding("j", "move(1)", "Down", id="timeline.down"),
+        Binding("k", "move(-1)", "Up", id="timeline.up"),
+        Binding("g", "end(-1)", "The newest", id="timeline.first"),
+        Binding("G", "end(1)", "The oldest so far", id="timeline.last"),
+        Binding("left_square_bracket", "tab(-1)", "List before", id="timeline.tab.up"),
+        Binding("right_square_bracket", "tab(1)", "List after", id="timeline.tab.down"),
+        Binding("f", "narrow(1)", "Narrow to persona, chat, …", id="timeline.kind"),
+        Binding("F", "narrow(-1)", "The other way round", id="timeline.kind.back"),
+        Binding("slash", "find", "Find words in the messages", id="find"),
         Binding("enter,d", "open", "Show the change in full; go to a branch", id="diff"),
-        Binding("space", "unfold", "Show turns one by one", show=False, id="mark"),
-        Binding("s", "switch", "Switch to this branch", show=False, id="branch.switch"),
+        Binding("space", "unfold", "Show turns one by one", id="mark"),
+        Binding("s", "switch", "Switch to this branch", id="branch.switch"),
         Binding("m", "merge", "Merge this branch into the one you are on", id="branch.merge"),
-        Binding("b", "branch", "Branch from here", show=False, id="timeline.branch"),
-        Binding("c", "tag", "Tag this", show=False, id="timeline.tag"),
-        Binding("w", "rewind", "Continue from here", show=False, id="timeline.rewind"),
-        Binding("R", "revert", "Take this change back", show=False, id="revert"),
-        Binding("z", "undo", "Undo the last thing done", show=False, id="timeline.undo"),
-        Binding("Z", "redo", "Redo what was undone", show=False, id="timeline.redo"),
+        Binding("b", "branch", "Branch from here", id="timeline.branch"),
+        Binding("c", "tag", "Tag this", id="timeline.tag"),
+        Binding("w", "rewind", "Continue from here", id="timeline.rewind"),
+        Binding("R", "revert", "Take this change back", id="revert"),
+        Binding("z", "undo", "Undo the last thing done", id="timeline.undo"),
+        Binding("Z", "redo", "Redo what was undone", id="timeline.redo"),
         Binding("f1,question_mark", "keys", "Keys that work here", id="timeline.help"),
     ]
 
@@ -94,21 +93,14 @@ class TimelineScreen(PanelScreen):
     @work(group="read", exclusive=True)
     async def read(self) -> None:
         """Read all anew: something was done, or something else is wanted."""
-
-        async def first() -> None:
-            self._tell_head()
-            await self._lists.read()
-            self._show()
-
-        await self._guarded(first)
+        self._tell_head()
+        await self._lists.read()
+        self._show()
 
     @work(group="more")
     async def _read_on(self) -> None:
-        async def more() -> None:
-            if await self._lists.read_on():
-                self._show()
-
-        await self._guarded(more)
+        if await self._lists.read_on():
+            self._show()
 
     def _progress(self, done: int, total: int) -> None:
         """Called on the reader's thread while the index of a long history is made."""
@@ -161,7 +153,7 @@ class TimelineScreen(PanelScreen):
         return self._lists.tab
 
     @property
-    def row(self) -> TimelineRow | BranchName | OperationRow | None:
+    def row(self) -> TimelineRow | Branch | OperationRow | None:
         """What the cursor is on."""
         return self._lists.row(self.rows.highlighted)
 
@@ -171,7 +163,7 @@ class TimelineScreen(PanelScreen):
         row = self.row
         if isinstance(row, TimelineRow):
             return row.commit.id
-        if isinstance(row, BranchName):
+        if isinstance(row, Branch):
             return row.commit
         if row is None:
             return ""
@@ -180,7 +172,7 @@ class TimelineScreen(PanelScreen):
     def _branch_here(self) -> str:
         """The branch of the row; "" without one, which is told."""
         row = self.row
-        if isinstance(row, BranchName):
+        if isinstance(row, Branch):
             return row.name
         if isinstance(row, TimelineRow) and row.branches:
             return row.branches[0]
@@ -190,26 +182,11 @@ class TimelineScreen(PanelScreen):
     @on(OptionList.OptionHighlighted, "#rows")
     def _highlighted(self) -> None:
         self._fill()
-        self._look()
+        self.preview_row()
 
-    @work(group="preview", exclusive=True)
-    async def _look(self) -> None:
-        """Show what the row under the cursor is about, beside the list."""
-        if self.has_class("-narrow"):
-            return
-
-        async def look() -> None:
-            found = await self._find()
-            if found is not None:
-                self.show_preview(found.text())
-
-        await self._guarded(look)
-
-    async def _find(self) -> About | None:
+    async def read_about(self) -> About | None:
         row = self.row
-        if row is None:
-            return None
-        return await self._beside.ask(lambda repo: about_entry(repo, row))
+        return await self._beside.ask(lambda repo: about_entry(repo, row)) if row else None
 
     # -- keys: moving about --------------------------------------------------------------------
 
@@ -260,7 +237,7 @@ class TimelineScreen(PanelScreen):
 
     def action_keys(self) -> None:
         """Show the keys that work here."""
-        self.show_keys(timeline_groups(TimelineScreen.BINDINGS))
+        self.show_keys(panel_keys(self.BINDING_GROUP_TITLE, self.BINDINGS))
 
     # -- keys: the row -------------------------------------------------------------------------
 
@@ -277,16 +254,7 @@ class TimelineScreen(PanelScreen):
         if self.tab == "Branches":
             self.action_switch()
         else:
-            self._read_full()
-
-    @work(group="full", exclusive=True)
-    async def _read_full(self) -> None:
-        async def full() -> None:
-            found = await self._find()
-            if found is not None:
-                self.read_in_full(found.title, found.text())
-
-        await self._guarded(full)
+            self.read_row()
 
     def action_switch(self) -> None:
         """Go to the branch under the cursor."""

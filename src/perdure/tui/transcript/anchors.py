@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from perdure.companion.ids import TurnId
 from perdure.tui.transcript.blocks import Speech
 from perdure.tui.transcript.scrollback import Location, Scrollback
-
-if TYPE_CHECKING:
-    from perdure.companion.ids import TurnId
 
 PageOf = Callable[["TurnId"], int | None]
 """The page of the history that a turn is on; None where it is not there."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from perdure.tui.transcript.blocks import Speech
 from perdure.tui.transcript.scrollback import Location, Scrollback, same_block
-
-if TYPE_CHECKING:
-    from rich.color import Color
-
-    from perdure.tui.transcript.viewport import Viewport
+from perdure.tui.transcript.viewport import Viewport
 
 
 class Cursor:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from textual.strip import Strip
 
+from perdure.tui.transcript.anchors import PageOf
 from perdure.tui.transcript.blocks import Block, Live, Panel, Speech
 from perdure.tui.transcript.live_reply import LiveReply
+from perdure.tui.transcript.painter import Painter
 from perdure.tui.transcript.scrollback import Location, Scrollback
-
-if TYPE_CHECKING:
-    from perdure.tui.transcript.anchors import PageOf
-    from perdure.tui.transcript.painter import Painter
 
 _ROWS_KEPT = 4000
 

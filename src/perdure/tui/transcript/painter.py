@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from perdure.terminal.glyphs import Glyphs
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.transcript.blocks import Block, Divider, Live, Mark, Panel, Speech
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from perdure.terminal.glyphs import Glyphs
 
 Row = list[Segment]
 

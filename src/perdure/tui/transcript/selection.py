@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
+from textual.selection import Selection
 from textual.strip import Strip
 
 from perdure.tui.transcript.blocks import Block, Divider, Speech
+from perdure.tui.transcript.painter import Columns
 from perdure.tui.transcript.scrollback import Location, Scrollback
-
-if TYPE_CHECKING:
-    from rich.style import Style
-    from textual.selection import Selection
-
-    from perdure.tui.transcript.painter import Columns
 
 _BITS = 20
 _MASK = (1 << _BITS) - 1

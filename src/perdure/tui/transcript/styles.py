@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 from rich.style import Style
 from rich.theme import Theme as RichTheme
+from textual.widget import Widget
 
+from perdure.terminal.glyphs import Glyphs
 from perdure.tui.transcript.painter import Columns, Inks, Painter
-
-if TYPE_CHECKING:
-    from textual.widget import Widget
-
-    from perdure.terminal.glyphs import Glyphs
 
 _INKS = ("text", "you", "companion", "bar", "quiet", "rule", "title", "warning", "error")
 PARTS = (*_INKS, "cursor", "code", "heading", "link")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
+from perdure.companion.ids import TurnId
+from perdure.terminal.glyphs import Glyphs
 from perdure.tui.transcript.anchors import (
     Anchor,
     PageOf,
@@ -32,95 +36,56 @@ from perdure.tui.transcript.selection import address, selected_source, with_sele
 from perdure.tui.transcript.styles import PARTS, ink, painter_for
 from perdure.tui.transcript.viewport import Viewport
 
-if TYPE_CHECKING:
-    from textual import events
-    from textual.selection import Selection
-
-    from perdure.companion.ids import TurnId
-    from perdure.terminal.glyphs import Glyphs
-
 _NEAR = 4
 """Views within which a scroll is walked row by row, so that every height on the way is true."""
 
-Request = Literal[
-    "conversation_before",
-    "conversation_after",
-    "compose",
-    "keys",
-    "undo",
-    "redo",
-    "rewind",
-    "branch",
-    "tag",
-    "timeline",
-    "regenerate",
-    "answer_before",
-    "answer_after",
-    "edit",
-    "aside",
-    "voice",
-    "copy_message",
-    "merge",
-    "prompt",
-    "prompt_next",
-    "search",
-    "found_after",
-    "found_before",
-    "memory",
-]
-"""What browsing keys ask the screen for."""
-
-
 _KEYS: list[BindingType] = [
-    Binding("k,up", "message(-1)", "Message before", show=False, id="nav.up"),
-    Binding("j,down", "message(1)", "Message after", show=False, id="nav.down"),
-    Binding("pageup", "page(-1)", "Page up", show=False, id="nav.page.up"),
-    Binding("pagedown", "page(1)", "Page down", show=False, id="nav.page.down"),
+    Binding("k,up", "message(-1)", "Message before", id="nav.up"),
+    Binding("j,down", "message(1)", "Message after", id="nav.down"),
+    Binding("pageup", "page(-1)", "Page up", id="nav.page.up"),
+    Binding("pagedown", "page(1)", "Page down", id="nav.page.down"),
     Binding(
         "left_square_bracket",
-        "ask('conversation_before')",
+        "screen.conversation_before",
         "Conversation before",
-        show=False,
         id="nav.conversation.up",
     ),
     Binding(
         "right_square_bracket",
-        "ask('conversation_after')",
+        "screen.conversation_after",
         "Conversation after",
-        show=False,
         id="nav.conversation.down",
     ),
-    Binding("g,home", "first", "The very first message", show=False, id="nav.first"),
-    Binding("G,end", "last", "The end; follow the conversation", show=False, id="nav.last"),
-    Binding("y", "ask('copy_message')", "Copy the message's source", show=False, id="copy"),
-    Binding("t", "times", "Show or hide times", show=False, id="times"),
-    Binding("z", "ask('undo')", "Undo the last thing done", show=False, id="op.undo"),
-    Binding("Z", "ask('redo')", "Redo what was undone", show=False, id="op.redo"),
-    Binding("w", "ask('rewind')", "Continue from this message", show=False, id="rewind"),
-    Binding("b", "ask('branch')", "Branch from this message", show=False, id="branch.new"),
-    Binding("c", "ask('tag')", "Tag this message", show=False, id="tag.new"),
-    Binding("r", "ask('regenerate')", "Another answer", show=False, id="regenerate"),
-    Binding("left", "ask('answer_before')", "Answer before", show=False, id="answer.before"),
-    Binding("right", "ask('answer_after')", "Answer after", show=False, id="answer.after"),
-    Binding("e", "ask('edit')", "Correct these words", show=False, id="edit"),
-    Binding("x", "ask('aside')", "Set aside, or bring back", show=False, id="exclude"),
-    Binding("m", "ask('merge')", "What an open merge still needs", show=False, id="merge"),
-    Binding("d", "ask('voice')", "How her persona changed last", show=False, id="voice"),
-    Binding("p", "ask('prompt')", "The prompt of this reply", show=False, id="prompt"),
+    Binding("g,home", "first", "The very first message", id="nav.first"),
+    Binding("G,end", "last", "The end; follow the conversation", id="nav.last"),
+    Binding("y", "screen.copy_message", "Copy the message's source", id="copy"),
+    Binding("t", "times", "Show or hide times", id="times"),
+    Binding("z", "screen.undo", "Undo the last thing done", id="op.undo"),
+    Binding("Z", "screen.redo", "Redo what was undone", id="op.redo"),
+    Binding("w", "screen.rewind", "Continue from this message", id="rewind"),
+    Binding("b", "screen.branch", "Branch from this message", id="branch.new"),
+    Binding("c", "screen.tag", "Tag this message", id="tag.new"),
+    Binding("r", "screen.regenerate", "Another answer", id="regenerate"),
+    Binding("left", "screen.answer_before", "Answer before", id="answer.before"),
+    Binding("right", "screen.answer_after", "Answer after", id="answer.after"),
+    Binding("e", "screen.edit", "Correct these words", id="edit"),
+    Binding("x", "screen.aside", "Set aside, or bring back", id="exclude"),
+    Binding("m", "screen.merge", "What an open merge still needs", id="merge"),
+    Binding("d", "screen.voice", "How her persona changed last", id="voice"),
+    Binding("p", "screen.prompt", "The prompt of this reply", id="prompt"),
     Binding(
         "P",
-        "ask('prompt_next')",
+        "screen.prompt_next",
         "The prompt for what is in the message box",
-        show=False,
         id="prompt.next",
     ),
-    Binding("slash", "ask('search')", "Search all conversations", show=False, id="search"),
-    Binding("n", "ask('found_after')", "Next moment found", show=False, id="search.next"),
-    Binding("N", "ask('found_before')", "Moment found before", show=False, id="search.back"),
-    Binding("5", "ask('memory')", "Memory", show=False, id="memory.browsing"),
-    Binding("3", "ask('timeline')", "The timeline", show=False, id="timeline.browsing"),
-    Binding("i,enter", "ask('compose')", "Write", show=False, id="compose"),
-    Binding("question_mark", "ask('keys')", "Keys that work here", show=False, id="help.browsing"),
+    Binding("slash", "screen.search", "Search all conversations", id="search"),
+    Binding("n", "screen.found_after", "Next moment found", id="search.next"),
+    Binding("N", "screen.found_before", "Moment found before", id="search.back"),
+    Binding("5", "screen.memory", "Memory", id="memory.browsing"),
+    Binding("3", "screen.timeline", "The timeline", id="timeline.browsing"),
+    Binding("i,enter", "screen.compose", "Write", id="compose"),
+    Binding("question_mark", "screen.keys", "Keys that work here", id="help.browsing"),
 ]
 
 
@@ -137,12 +102,6 @@ class TranscriptView(ScrollView, can_focus=True):
         """Rows were added below while the view was held further up; 0: the end is in view."""
 
         rows: int
-
-    @dataclass
-    class Asked(Message):
-        """A browsing key whose work is the screen's."""
-
-        what: Request
 
     @dataclass
     class Typed(Message):
@@ -491,10 +450,6 @@ class TranscriptView(ScrollView, can_focus=True):
         """Go to the end, and follow it."""
         self.follow()
         self.pick_last()
-
-    def action_ask(self, what: Request) -> None:
-        """Hand a key on to the screen."""
-        self.post_message(self.Asked(what))
 
     def on_key(self, event: events.Key) -> None:
         """Begin a message with a letter that is no command."""

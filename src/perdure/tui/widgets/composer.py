@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
 from perdure.tui.widgets.input_text import writable
-
-if TYPE_CHECKING:
-    from textual import events
 
 _NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter"})
 _DROPPED = frozenset({"f6", "f7", "pageup", "pagedown"})
@@ -32,20 +30,8 @@ class Composer(TextArea, inherit_bindings=False):
     BINDING_GROUP_TITLE = "Writing"
     BINDINGS: ClassVar[list[BindingType]] = [
         *_EDITING,
-        Binding(
-            "pageup",
-            "scroll_transcript(-1)",
-            "Scroll the conversation",
-            show=False,
-            id="compose.page.up",
-        ),
-        Binding(
-            "pagedown",
-            "scroll_transcript(1)",
-            "Scroll the conversation",
-            show=False,
-            id="compose.page.down",
-        ),
+        Binding("pageup", "screen.page(-1)", "Scroll the conversation", id="compose.page.up"),
+        Binding("pagedown", "screen.page(1)", "Scroll the conversation", id="compose.page.down"),
     ]
 
     @dataclass
@@ -53,15 +39,6 @@ class Composer(TextArea, inherit_bindings=False):
         """The user wants this said."""
 
         text: str
-
-    @dataclass
-    class ScrollTranscript(Message):
-        """Page keys in the message box move the transcript."""
-
-        pages: int
-
-    class Typed(Message):
-        """Something was typed; the transcript goes to its end."""
 
     def __init__(self, *, widget_id: str | None = None) -> None:
         super().__init__(
@@ -118,7 +95,3 @@ class Composer(TextArea, inherit_bindings=False):
         self._recalled = max(0, wanted)
         self.put(self._said[self._recalled])
         return True
-
-    def action_scroll_transcript(self, pages: int) -> None:
-        """Move the transcript without leaving the box."""
-        self.post_message(self.ScrollTranscript(pages))

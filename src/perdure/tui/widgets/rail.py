@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.widgets.tree import TreeNode
 
     from perdure.terminal.glyphs import Glyphs
-    from perdure.views.timeline import BranchName, RefNames, TagName
+    from perdure.views.timeline import RefNames
 
 Titles = Callable[[ConversationId], str]
 
@@ -58,10 +58,9 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A branch or a tag. ``day`` is that of its commit."""
+    """A branch or a tag."""
 
     name: str
-    day: date
     is_tag: bool = False
     is_current: bool = False
 
@@ -74,16 +73,16 @@ class Rail(Tree[Entry]):
 
     BINDING_GROUP_TITLE = "Conversations"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False, id="rail.down"),
-        Binding("k", "cursor_up", "Up", show=False, id="rail.up"),
-        Binding("left", "fold", "Close the group", show=False, id="rail.fold"),
-        Binding("right", "unfold", "Open the group", show=False, id="rail.unfold"),
-        Binding("3", "screen.timeline", "The timeline", show=False, id="rail.timeline"),
-        Binding("5", "screen.memory", "Memory", show=False, id="rail.memory"),
+        Binding("j", "cursor_down", "Down", id="rail.down"),
+        Binding("k", "cursor_up", "Up", id="rail.up"),
+        Binding("left", "fold", "Close the group", id="rail.fold"),
+        Binding("right", "unfold", "Open the group", id="rail.unfold"),
+        Binding("3", "screen.timeline", "The timeline", id="rail.timeline"),
+        Binding("5", "screen.memory", "Memory", id="rail.memory"),
         Binding("m", "merge", "Merge this branch into the one you are on", id="rail.merge"),
-        Binding("slash", "screen.search", "Search all conversations", show=False, id="rail.search"),
-        Binding("z", "screen.undo", "Undo the last thing done", show=False, id="rail.undo"),
-        Binding("Z", "screen.redo", "Redo what was undone", show=False, id="rail.redo"),
+        Binding("slash", "screen.search", "Search all conversations", id="rail.search"),
+        Binding("z", "screen.undo", "Undo the last thing done", id="rail.undo"),
+        Binding("Z", "screen.redo", "Redo what was undone", id="rail.redo"),
     ]
 
     @dataclass
@@ -196,9 +195,11 @@ class Rail(Tree[Entry]):
         for node in [node for node in self.root.children if isinstance(node.data, Heading)]:
             node.remove()
         # A single branch is no news, and its name is in the status line.
-        many = len(names.branches) > 1
-        self._add_group("Branches", [_branch(each) for each in names.branches] if many else [])
-        self._add_group("Tags", [_tag(each) for each in names.tags])
+        shown = names.branches if len(names.branches) > 1 else ()
+        self._add_group(
+            "Branches", [Named(each.name, is_current=each.is_current) for each in shown]
+        )
+        self._add_group("Tags", [Named(each.name, is_tag=True) for each in names.tags])
         self.root.expand()
 
     def _add_group(self, label: str, entries: Sequence[Named]) -> None:
@@ -207,12 +208,6 @@ class Rail(Tree[Entry]):
         group = self.root.add(label, Heading(label, len(entries)), expand=label not in self._folded)
         for entry in entries:
             group.add_leaf(entry.name, entry)
-
-    @property
-    def conversations_shown(self) -> int:
-        """Conversations in the rail, closed months included."""
-        stretches = (node.data for node in self.root.children)
-        return sum(len(one.conversations) for one in stretches if isinstance(one, Stretch))
 
     def on_tree_node_expanded(self, event: Tree.NodeExpanded[Entry]) -> None:
         """Fill a month the first time it opens."""
@@ -314,14 +309,6 @@ def _is_same(entry: Entry | None, before: Entry) -> bool:
     if isinstance(entry, Heading) and isinstance(before, Heading):
         return entry.label == before.label
     return entry == before
-
-
-def _branch(branch: BranchName) -> Named:
-    return Named(branch.name, branch.at.date(), is_current=branch.is_current)
-
-
-def _tag(tag: TagName) -> Named:
-    return Named(tag.name, tag.at.date(), is_tag=True)
 
 
 def _clock(conversation: ConversationId) -> str:

@@ -68,30 +68,20 @@ class StatusLine(Widget):
     """One row. What does not fit is left out, the least needed first."""
 
     COMPONENT_CLASSES = {  # noqa: RUF012 - Textual reads it from the class
-        "status--name",
-        "status--plain",
-        "status--quiet",
-        "status--good",
-        "status--busy",
-        "status--bad",
-        "status--key",
+        f"status--{ink}" for ink in ("name", "plain", "quiet", "good", "busy", "bad", "key")
     }
 
     def __init__(self, glyphs: Glyphs, *, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
         self._glyphs = glyphs
-        self._status = Status()
-
-    @property
-    def status(self) -> Status:
+        self.status = Status()
         """What is shown."""
-        return self._status
 
     def tell(self, **changes: object) -> None:
         """Change some of it."""
-        status = replace(self._status, **changes)  # type: ignore[arg-type]
-        if status != self._status:
-            self._status = status
+        status = replace(self.status, **changes)  # type: ignore[arg-type]
+        if status != self.status:
+            self.status = status
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -100,7 +90,7 @@ class StatusLine(Widget):
         ground = Style(bgcolor=self.rich_style.bgcolor)
         if y:
             return Strip.blank(width, ground)
-        left, hints = self._left(), list(self._status.hints)
+        left, hints = self._left(), list(self.status.hints)
         while len(left) > 1 and _cells(left) > width - 2:
             left.remove(max(left, key=lambda part: part.rank))
         while _cells(left) + _hint_cells(hints[-2:]) + 4 > width:
@@ -129,19 +119,18 @@ class StatusLine(Widget):
         return Style(color=style.color, bold=style.bold or None)
 
     def _left(self) -> list[_Part]:
-        status, glyphs = self._status, self._glyphs
+        status, glyphs = self.status, self._glyphs
         parts = []
         if status.companion:
             parts.append(_Part(_line(status.companion), "name", 0))
             branch = status.branch if status.branch is not None else "no branch"
             parts.append(_Part(f"{glyphs.branch} {_line(branch)}", "plain", 2))
         if status.backend:
-            named = _line(status.model or status.backend)
-            rank = 3 if status.once else 5
-            words = f"{named}, next reply only" if status.once else named
-            parts.append(
-                _Part(f"{glyphs.backend} {words}", "busy" if status.once else "plain", rank)
-            )
+            words = f"{glyphs.backend} {_line(status.model or status.backend)}"
+            if status.once:
+                parts.append(_Part(f"{words}, next reply only", "busy", 3))
+            else:
+                parts.append(_Part(words, "plain", 5))
         if status.rehearsal:
             parts.append(_Part(f"{glyphs.rehearsal} rehearsal", "busy", 3))
         parts.append(self._state())
@@ -159,28 +148,24 @@ class StatusLine(Widget):
             parts.append(self._fullness())
         return parts
 
-    def _state(self) -> _Part:  # noqa: PLR0911 - one line for each state
-        status, glyphs = self._status, self._glyphs
-        match status.state:
-            case "opening":
-                return _Part(f"{glyphs.waiting} opening", "busy", 1)
-            case "loading":
-                return _Part(f"{glyphs.waiting} loading the model", "busy", 1)
-            case "ready":
-                if status.away:
-                    return _Part(f"{glyphs.offline} did not answer", "busy", 1)
-                return _Part(f"{glyphs.ready} ready", "good", 1)
-            case "thinking":
-                waited = f" {status.waited} s" if status.waited >= _LONG else ""
-                return _Part(f"{glyphs.waiting} thinking{waited}", "busy", 1)
-            case "speaking":
-                speed = f" {status.speed:.0f}/s" if status.speed else ""
-                return _Part(f"{glyphs.ready} speaking{speed}", "busy", 1)
-            case _:
-                return _Part(f"{glyphs.offline} offline", "bad", 1)
+    def _state(self) -> _Part:
+        status, glyphs = self.status, self._glyphs
+        waited = f" {status.waited} s" if status.waited >= _LONG else ""
+        speed = f" {status.speed:.0f}/s" if status.speed else ""
+        sign, words, ink = {
+            "opening": (glyphs.waiting, "opening", "busy"),
+            "loading": (glyphs.waiting, "loading the model", "busy"),
+            "ready": (glyphs.ready, "ready", "good"),
+            "thinking": (glyphs.waiting, f"thinking{waited}", "busy"),
+            "speaking": (glyphs.ready, f"speaking{speed}", "busy"),
+            "offline": (glyphs.offline, "offline", "bad"),
+        }[status.state]
+        if status.state == "ready" and status.away:
+            sign, words, ink = glyphs.offline, "did not answer", "busy"
+        return _Part(f"{sign} {words}", ink, 1)
 
     def _fullness(self) -> _Part:
-        status, glyphs = self._status, self._glyphs
+        status, glyphs = self.status, self._glyphs
         share = min(1.0, status.used / status.window)
         full = max(1, round(share * 6))
         bar = glyphs.filled * full + glyphs.empty * (6 - full)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Static
 
+from perdure.chat.events import SessionInfo
+from perdure.terminal.glyphs import Glyphs
 from perdure.terminal.sanitise import sanitise
-
-if TYPE_CHECKING:
-    from perdure.chat.events import SessionInfo
-    from perdure.terminal.glyphs import Glyphs
 
 
 class Welcome(Container):
