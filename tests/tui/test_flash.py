@@ -27,12 +27,12 @@ async def test_the_graver_one_stands_first_and_both_are_seen(running: Running) -
     async with running() as (app, _pilot):
         flash = app.chat.flash
         flash.clear_notice()
-        flash.tell("mock did not answer.", "warning", stays=True)
-        flash.tell("17 earlier turns did not fit.")
+        flash.show("mock did not answer.", "warning", stays=True)
+        flash.show("17 earlier turns did not fit.")
         assert lines(app) == ["mock did not answer.", "17 earlier turns did not fit."]
         read(flash)
         assert lines(app) == ["mock did not answer."]
-        flash.tell("Copied 1 line.", "success")
+        flash.show("Copied 1 line.", "success")
         assert lines(app) == ["Copied 1 line."]
 
 
@@ -40,13 +40,13 @@ async def test_a_failure_is_not_hidden_by_what_comes_at_once(running: Running) -
     async with running() as (app, _pilot):
         flash = app.chat.flash
         flash.clear_notice()
-        flash.tell("The disk is full.", "error")
-        flash.tell("Copied 1 line.", "success")
-        flash.tell("Something else.", "warning")
+        flash.show("The disk is full.", "error")
+        flash.show("Copied 1 line.", "success")
+        flash.show("Something else.", "warning")
         assert lines(app) == ["The disk is full.", "Something else."]
         read(flash)
         assert lines(app) == ["The disk is full."]
-        flash.tell("Answer 1 of 2 stands.", "success")
+        flash.show("Answer 1 of 2 stands.", "success")
         assert lines(app) == ["Answer 1 of 2 stands."]
 
 
@@ -55,15 +55,15 @@ async def test_progress_and_what_goes_on_take_one_row(running: Running) -> None:
         flash = app.chat.flash
         flash.clear_notice()
         for number in range(4):
-            flash.tell(f"Reading the history once: {number} of 4")
+            flash.show(f"Reading the history once: {number} of 4")
         assert lines(app) == ["Reading the history once: 3 of 4"]
-        flash.tell("One.", "warning")
-        flash.tell("One. Two.", "warning")
+        flash.show("One.", "warning")
+        flash.show("One. Two.", "warning")
         assert lines(app) == ["One. Two."]
         flash.clear_read()
         assert lines(app) == ["One. Two."]
         read(flash)
-        flash.tell("kept", "warning", stays=True)
+        flash.show("kept", "warning", stays=True)
         read(flash)
         assert lines(app) == ["kept"]
         flash.clear_read()

@@ -198,7 +198,7 @@ async def test_the_notice_row_itself(
     async with running(session) as (app, pilot):
         with monkeypatch.context() as patch:
             patch.setattr(Flash, "render", breaks)
-            app.chat.flash.tell("words")
+            app.chat.flash.show("words")
             await until(pilot, lambda: bool(unforeseen))
             for _ in range(20):
                 await pilot.pause()

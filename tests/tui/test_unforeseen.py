@@ -79,7 +79,7 @@ async def test_halves_of_characters_are_shown_copied_and_written(
         await until(pilot, lambda: "Copied" in flash(app))
         app.chat._copy(f"x{HALF}")
         assert app.clipboard == "xa\ufffd half"
-        app.chat.flash.tell(HALF)
+        app.chat.flash.show(HALF)
         app.push_screen(Editing("Words", f"{HALF}\x07\r\nmore", app.chat.conversation.glyphs))
         await until(pilot, lambda: bool(app.screen.query("#editing-text")))
         assert app.screen.query_one(TextArea).text == "a\ufffd half\nmore"

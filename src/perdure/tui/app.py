@@ -149,7 +149,7 @@ class ChatApp(App[int]):
     def unforeseen(self, error: Exception) -> None:
         """Show an error that nobody foresaw; what is being written is kept."""
         if self.is_running and self._chat.is_mounted:
-            self._chat.conversation.tell_unforeseen(error)
+            self._chat.conversation.show_unforeseen(error)
 
     def failed(self, error: Exception, where: MessagePump | None) -> None:
         """Show an error of a handler, a callback or a drawing; the program goes on.
@@ -162,7 +162,7 @@ class ChatApp(App[int]):
             self._fall(error)
             return
         try:
-            self._chat.conversation.tell_unforeseen(error)
+            self._chat.conversation.show_unforeseen(error)
         except Exception:  # noqa: BLE001 - the first one is the cause
             self._fall(error)
             return
@@ -184,13 +184,13 @@ class ChatApp(App[int]):
             if isinstance(top, Editing) and top.is_mounted:
                 self._chat.conversation.put_back([top.text])
             top.dismiss(None)
-        self._chat.conversation.tell_error(error)
+        self._chat.conversation.show_error(error)
 
     async def _dispatch_message(self, message: Message) -> None:
         """Textual's; an error of a handler is shown, and the next message follows."""
         try:
             await super()._dispatch_message(message)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
             self.failed(cause_of(error), self)
 
     def _register(
@@ -219,7 +219,7 @@ class ChatApp(App[int]):
         """Textual's; an error of an action is shown, and ends nothing."""
         try:
             return await super().run_action(action, default_namespace, namespaces)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
             self.failed(error, self)
             return True
 
@@ -231,7 +231,7 @@ class ChatApp(App[int]):
         """Say once that the terminal does not send UTF-8."""
         if not self._odd_bytes_told:
             self._odd_bytes_told = True
-            self._chat.flash.tell(
+            self._chat.flash.show(
                 "The terminal sent bytes that are not UTF-8; each is shown as \ufffd. "
                 "Set it to UTF-8 to write such letters.",
                 "warning",
@@ -240,7 +240,7 @@ class ChatApp(App[int]):
 
     def paste_cut(self, characters: int) -> None:
         """Say that a paste was longer than the message box takes."""
-        self._chat.flash.tell(
+        self._chat.flash.show(
             f"The paste was too long: its last {characters:,} characters were left out.",
             "warning",
             stays=True,

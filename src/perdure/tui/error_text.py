@@ -19,7 +19,7 @@ def sentence(clause: str) -> str:
     return clause[:1].upper() + clause[1:]
 
 
-def told(error: BaseException) -> tuple[str, str, str]:
+def error_parts(error: BaseException) -> tuple[str, str, str]:
     """What happened, what is kept, what to do next; the last two may be empty."""
     if isinstance(error, Problem):
         return error.what, error.kept, error.next_step

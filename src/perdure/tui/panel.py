@@ -65,8 +65,8 @@ class PanelScreen(Screen[None]):
     def on_mount(self) -> None:
         if self.FIND:
             self.query_one("#find").display = False
-        self._tell_status()
-        self.set_interval(0.5, self._tell_status)
+        self._show_status()
+        self.set_interval(0.5, self._show_status)
 
     @property
     def flash(self) -> Flash:
@@ -216,11 +216,11 @@ class PanelScreen(Screen[None]):
     def will_walk(self, entry: str) -> None:
         """An entry of the log of operations is about to be taken back, or brought back."""
 
-    def _tell_status(self, hints: Sequence[Hint] | None = None) -> None:
+    def _show_status(self, hints: Sequence[Hint] | None = None) -> None:
         status = self._chat.conversation.status.status
         shared = {name: getattr(status, name) for name in type(status).__slots__}
         shared["hints"] = self.HINTS if hints is None else tuple(hints)
-        self.query_one("#status", StatusLine).tell(**shared)
+        self.query_one("#status", StatusLine).change(**shared)
 
 
 def open_panel(app: App[Any]) -> PanelScreen | None:

@@ -21,7 +21,7 @@ from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
 from perdure.tui.chat.startup import Opened
 from perdure.tui.draft import Draft
-from perdure.tui.error_text import log, told
+from perdure.tui.error_text import error_parts, log
 from perdure.tui.themes import DARK
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ async def show(app: ChatApp) -> int:
         return code if code is not None else (app.return_code or 0)
     if isinstance(trouble, WorkerFailed):
         trouble = trouble.error
-    words = " ".join(sanitise(one_line(*told(trouble))).split())
+    words = " ".join(sanitise(one_line(*error_parts(trouble))).split())
     print(  # noqa: T201 - the screen is gone, this is the last word
         f"perdure: the chat screen ended on an error: {words}. Everything said is kept; "
         "open it again with: perdure chat",

@@ -22,10 +22,10 @@ DARK = Theme(
     error="#dc766f",
     dark=True,
     variables={
-        "talk-you": "#8b97a8",
-        "talk-quiet": "#757d8a",
-        "talk-rule": "#343943",
-        "talk-bar": "#8a6a48",
+        "transcript-you": "#8b97a8",
+        "transcript-quiet": "#757d8a",
+        "transcript-rule": "#343943",
+        "transcript-bar": "#8a6a48",
         "border": "#4b6478",
         "border-blurred": "#2d323b",
         "footer-key-foreground": "#d8a26a",
@@ -60,10 +60,10 @@ LIGHT = Theme(
     error="#ad3d36",
     dark=False,
     variables={
-        "talk-you": "#5c6673",
-        "talk-quiet": "#767268",
-        "talk-rule": "#d8d2c5",
-        "talk-bar": "#c99f72",
+        "transcript-you": "#5c6673",
+        "transcript-quiet": "#767268",
+        "transcript-rule": "#d8d2c5",
+        "transcript-bar": "#c99f72",
         "border": "#8aa7bd",
         "border-blurred": "#d8d2c5",
         "footer-key-foreground": "#9a5b23",
@@ -113,8 +113,8 @@ def derived(variables: Mapping[str, str]) -> dict[str, str]:
     """The transcript's own variables, from a theme's common ones."""
     foreground, accent = variables["foreground"], variables["accent"]
     return {
-        "talk-you": variables["secondary"],
-        "talk-quiet": f"{foreground} 60%",
-        "talk-rule": f"{foreground} 25%",
-        "talk-bar": f"{accent} 60%",
+        "transcript-you": variables["secondary"],
+        "transcript-quiet": f"{foreground} 60%",
+        "transcript-rule": f"{foreground} 25%",
+        "transcript-bar": f"{accent} 60%",
     }

@@ -59,7 +59,7 @@ def _handling(widget: Widget, failed: Failed) -> Callable[[Message], Awaitable[N
     async def dispatched(message: Message) -> None:
         try:
             await dispatch(message)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
             failed(cause_of(error), widget)
 
     return dispatched
@@ -73,7 +73,7 @@ def _calling(screen: Screen[Any], failed: Failed) -> Callable[..., None]:
         async def guarded() -> None:
             try:
                 await invoke(callback)
-            except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+            except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
                 failed(error, sender)
 
         later(guarded, sender)
@@ -87,7 +87,7 @@ def _or_else(
     def measured(*given: Any) -> T:  # noqa: ANN401 - a size or a region
         try:
             return measure(*given)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
             failed(error, widget)
             return instead(*given)
 

@@ -54,7 +54,7 @@ def work(
                     await method(owner, *given, **named)
                 except ReaderClosed:
                     return
-                except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+                except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
                     cast("_Told", screen.app).unforeseen(error)
 
             return screen.run_worker(

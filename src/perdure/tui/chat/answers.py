@@ -71,7 +71,7 @@ class AnswerController:
             if not 0 <= at < len(found.rows):
                 which = "newest" if step > 0 else "oldest"
                 only = "only" if len(found.rows) < 2 else which
-                here.flash.tell(f"This is the {only} answer. r asks for another one.")
+                here.flash.show(f"This is the {only} answer. r asks for another one.")
                 return
             wanted = found.rows[at]
             choice = await session.act(
@@ -108,7 +108,7 @@ class AnswerController:
             box = Editing(title, words.text, here.glyphs)
             new = await here.screen.app.push_screen_wait(box)
             if new is None:
-                here.flash.tell("Nothing was changed.")
+                here.flash.show("Nothing was changed.")
                 return
             try:
                 done = await session.act(lambda workspace: correct(workspace, words, new))
@@ -164,7 +164,7 @@ class AnswerController:
 
             found = await session.consult(ask)
             if found is None:
-                here.flash.tell("Her persona was not changed before that.")
+                here.flash.show("Her persona was not changed before that.")
             else:
                 here.screen.app.push_screen(Reading(*found, here.glyphs))
 
@@ -196,6 +196,6 @@ class _AnotherAnswer:
         if isinstance(ended, Saved):
             here.view.pick_turn(ended.turn_id)
         if isinstance(ended, Failed):
-            here.flash.tell(f"{ended.what} {ended.kept} {ended.next_step}", "error")
+            here.flash.show(f"{ended.what} {ended.kept} {ended.next_step}", "error")
         elif isinstance(ended, Saved):
-            here.flash.tell("The answer before it is kept: ← and → swap them.", "success")
+            here.flash.show("The answer before it is kept: ← and → swap them.", "success")

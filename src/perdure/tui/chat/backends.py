@@ -58,14 +58,14 @@ class BackendController:
             return
         change = here.session.speak_next if picked.once else here.session.speak_from_now
         switch = await change(picked.name)
-        told = [notice.text for notice in switch.notices]
-        here.flash.tell(
-            " ".join([switch.candidate.speaks(once=picked.once), *told]),
+        notices = [notice.text for notice in switch.notices]
+        here.flash.show(
+            " ".join([switch.candidate.speaks(once=picked.once), *notices]),
             "success",
             stays=switch.candidate.hosted,
         )
         if not here.is_talking:
-            here.tell_info()
+            here.show_info()
 
     # -- backends from outside -----------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class BackendController:
             return
         found = await here.session.consult(trust.in_use_first if asked else trust.in_use)
         if asked and not found:
-            here.flash.tell("No backend waits to be confirmed.")
+            here.flash.show("No backend waits to be confirmed.")
         if self.screen.app.screen is self.screen and self.screen.is_attached:
             for each in found:
                 if not await self._agreed(here.session, each):
@@ -109,15 +109,15 @@ class BackendController:
         # What was told of it before is answered.
         here.flash.clear_notice()
         if answer != _YES:
-            here.flash.tell(f"{each.name} is not used. /confirm asks again.", "warning", stays=True)
+            here.flash.show(f"{each.name} is not used. /confirm asks again.", "warning", stays=True)
             return False
         await session.consult(lambda repo: trust.confirm(repo, [each]))
-        here.flash.tell(
+        here.flash.show(
             f"{each.name} is confirmed. From the next message on, what you say may go to "
             f"{each.leads_to}.",
             "success",
             stays=each.hosted,
         )
         if here.status.status.state == "offline":
-            here.status.tell(state="ready")
+            here.status.change(state="ready")
         return True

@@ -13,7 +13,7 @@ from perdure.tui.chat.pages import History
 from perdure.tui.chat.presenter import Presenter
 from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.draft import Draft, is_there
-from perdure.tui.error_text import told
+from perdure.tui.error_text import error_parts
 from perdure.tui.panel import open_panel
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer
@@ -82,14 +82,14 @@ class Conversation:
     def open_session(self) -> Session | None:
         """The session; None, with a notice, where the companion is not open yet."""
         if self.session is None:
-            self.flash.tell("The companion is not open yet.", "warning")
+            self.flash.show("The companion is not open yet.", "warning")
         return self.session
 
     def free_session(self) -> Session | None:
         """The session; None, with a notice, while it is not open or a turn runs."""
         session = self.open_session()
         if session is not None and self.is_talking:
-            self.flash.tell("Wait for the reply, or stop it with esc first.", "warning")
+            self.flash.show("Wait for the reply, or stop it with esc first.", "warning")
             return None
         return session
 
@@ -109,12 +109,12 @@ class Conversation:
         self.branch = info.branch
         self.view.open_history(self.pages.page, estimates, self.pages.page_of)
         self._history_read()
-        self.tell_info()
+        self.show_info()
 
     def reload(self) -> None:
         """Read the list of chunks again: another program may have added some."""
         if self.session is None or self.is_talking:
-            self.flash.tell("Not while a reply is running.", "warning")
+            self.flash.show("Not while a reply is running.", "warning")
         else:
             self.read_again()
 
@@ -159,21 +159,21 @@ class Conversation:
         panel = open_panel(self.screen.app)
         return panel.flash if panel is not None and panel.is_mounted else self.own_flash
 
-    def tell_error(self, error: BaseException) -> None:
+    def show_error(self, error: BaseException) -> None:
         """Say what went wrong above the message box."""
-        self.flash.tell(one_line(*told(error)), "error")
+        self.flash.show(one_line(*error_parts(error)), "error")
 
-    def tell_unforeseen(self, error: BaseException) -> None:
+    def show_unforeseen(self, error: BaseException) -> None:
         """Show an error that nobody foresaw; what is being written is kept."""
         self.keep_draft()
-        self.tell_error(error)
+        self.show_error(error)
 
-    def tell_info(self) -> None:
+    def show_info(self) -> None:
         """Show the session's state on the status line."""
         if self.session is None:
             return
         info = self.session.info
-        self.status.tell(
+        self.status.change(
             companion=info.companion,
             branch=info.branch,
             backend=info.next_backend,
@@ -186,7 +186,7 @@ class Conversation:
             window=info.window,
         )
 
-    def tell_composer(self) -> None:
+    def show_composer(self) -> None:
         """Show on the message box what its keys do and who is written to."""
         composer, dot = self.composer, self.glyphs.separator
         if self.is_talking:
@@ -214,7 +214,7 @@ class Conversation:
         """Ask whether to go on; where not, say that nothing was changed."""
         if await self.ask(title, lines, leave, go, yes=yes):
             return True
-        self.flash.tell("Nothing was changed.")
+        self.flash.show("Nothing was changed.")
         return False
 
     def run_soon(self, action: str) -> None:
@@ -254,17 +254,17 @@ class Conversation:
         """
         view = self.view
         if view.empty:
-            self.flash.tell("Nothing was said here yet.")
+            self.flash.show("Nothing was said here yet.")
             return False
         if self.screen.focused is not view:
             view.focus()
             view.pick_seen()
         if view.cursor is None:
-            self.flash.tell("Pick a message first, with j and k.")
+            self.flash.show("Pick a message first, with j and k.")
             return False
         if not view.cursor_in_view:
             view.jump_into_view(view.cursor)
-            self.flash.tell("This message is the picked one. Press the key again for it.")
+            self.flash.show("This message is the picked one. Press the key again for it.")
             return False
         return True
 
@@ -276,9 +276,9 @@ class Conversation:
         if speech is not None and speech.turn is not None:
             return speech.turn
         if speech is not None and speech.own:
-            self.flash.tell("This message is not sent yet.")
+            self.flash.show("This message is not sent yet.")
         else:
-            self.flash.tell("This is not part of a turn yet.")
+            self.flash.show("This is not part of a turn yet.")
         return None
 
     def place_to_act_on(self) -> str | None:
@@ -299,5 +299,5 @@ class Conversation:
                 self.view.show(self.view.cursor)
             self.view.focus()
             return True
-        self.flash.tell("That turn is not on this branch.", "warning")
+        self.flash.show("That turn is not on this branch.", "warning")
         return False

@@ -69,15 +69,15 @@ class HistoryController:
             self._conversation.is_acting = False
             self._turns.go_on()
 
-    def moved(self, told: str, *, stays: bool = False) -> None:
+    def moved(self, words: str, *, stays: bool = False) -> None:
         """The branch was moved or switched: show its history, and say so."""
         self._conversation.read_again()
-        self._conversation.tell_info()
-        self._conversation.flash.tell(told, "success", stays=stays)
+        self._conversation.show_info()
+        self._conversation.flash.show(words, "success", stays=stays)
 
     def changed(self) -> None:
         """Show that something was committed beside the conversation."""
-        self._conversation.tell_info()
+        self._conversation.show_info()
         self.read_names()
 
     # -- back and forth ------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class HistoryController:
             )
             if name:
                 self.read_names()
-                self._conversation.flash.tell(
+                self._conversation.flash.show(
                     f"{name} begins at {_shown(place)}. Enter on it in the rail goes there.",
                     "success",
                 )
@@ -146,7 +146,7 @@ class HistoryController:
             name = await self._make_named(session, "New tag", line, "", make)
             if name:
                 self.read_names()
-                self._conversation.flash.tell(f"The tag {name} is on {_shown(place)}.", "success")
+                self._conversation.flash.show(f"The tag {name} is on {_shown(place)}.", "success")
 
         self.act(plan)
 
@@ -211,7 +211,7 @@ class HistoryController:
 
             before = session.info.branch
             if name == before:
-                self._conversation.flash.tell(f"You are on {name}.")
+                self._conversation.flash.show(f"You are on {name}.")
                 return
             await session.act(lambda workspace: branch.check_out_branch(workspace, name))
             self.moved(f"You are on {name} now. z takes you back to {before}.")
@@ -238,7 +238,7 @@ class HistoryController:
                 choices.append(Choice("keep", "Take it back"))
             then = await self._conversation.ask("Take back a change", found.describe(), *choices)
             if not then:
-                self._conversation.flash.tell("Nothing was changed.")
+                self._conversation.flash.show("Nothing was changed.")
                 return
 
             def act(workspace: Workspace) -> None:
@@ -288,10 +288,10 @@ class HistoryController:
         here.is_looking = True
         try:
             notices = await here.session.look_again()
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
             if str(error) != self._look_trouble:
                 self._look_trouble = str(error)
-                here.tell_error(error)
+                here.show_error(error)
             return
         finally:
             here.is_looking = False
@@ -302,9 +302,9 @@ class HistoryController:
 
     def _show_moved(self, notices: Sequence[Notice]) -> None:
         self._conversation.read_again()
-        self._conversation.tell_info()
+        self._conversation.show_info()
         for notice in notices:
-            self._conversation.flash.tell(notice.text, notice.level, stays=True)
+            self._conversation.flash.show(notice.text, notice.level, stays=True)
 
 
 def _shown(place: str) -> str:

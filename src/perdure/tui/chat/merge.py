@@ -48,10 +48,10 @@ class MergeController:
             return
         try:
             await self.read(here.session)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
             if str(error) != self._trouble:
                 self._trouble = str(error)
-                here.tell_error(error)
+                here.show_error(error)
         else:
             self._trouble = ""
 
@@ -60,18 +60,18 @@ class MergeController:
         found = await session.consult(_opened) or None
         if found != self.open_join:
             before, self.open_join = self.open_join, found
-            self._tell(is_new=before is None)
+            self._show_state(is_new=before is None)
 
-    def _tell(self, *, is_new: bool) -> None:
+    def _show_state(self, *, is_new: bool) -> None:
         from perdure.tui.conflicts.screen import ConflictsScreen
 
         here, found = self._conversation, self.open_join
-        here.status.tell(merge="" if found is None else _short(found))
+        here.status.change(merge="" if found is None else _short(found))
         panel = open_panel(self.screen.app)
         if isinstance(panel, ConflictsScreen):
             panel.refresh_list()
         if found is not None and is_new:
-            here.flash.tell(
+            here.flash.show(
                 f"A merge of {found.name} into {found.branch} is open: {_waits(found)}. "
                 "/merge shows it.",
                 "warning",
@@ -84,7 +84,7 @@ class MergeController:
 
         app, found = self.screen.app, self.open_join
         if found is None:
-            self._conversation.flash.tell(
+            self._conversation.flash.show(
                 "No merge is open. m on a branch, in the timeline, merges it."
             )
             return
@@ -111,7 +111,7 @@ class MergeController:
                 lambda workspace: merge_action.plan_branch_merge(workspace, name)
             )
             if found.plan.kind == "nothing":
-                self._conversation.flash.tell(found.describe()[0])
+                self._conversation.flash.show(found.describe()[0])
                 return
             note = "z takes it back."
             if found.plan.conflicts:

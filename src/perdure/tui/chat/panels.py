@@ -111,7 +111,7 @@ class PanelController:
             self.screen.app.push_screen(screen)
 
     @work(group="review", exclusive=True)
-    async def tell_of_review(self) -> None:
+    async def show_review_hint(self) -> None:
         """Say once that there is something to review, unless a notice is shown already."""
         reader = None if self._is_review_told else self._reader("memory")
         if reader is None:
@@ -125,7 +125,7 @@ class PanelController:
             return
         if count and not self._conversation.flash.display:
             waiting = plural(count, "fact", "facts and summaries")
-            self._conversation.flash.tell(f"{waiting} to review: F6")
+            self._conversation.flash.show(f"{waiting} to review: F6")
 
     # -- the prompt ----------------------------------------------------------------------------
 
@@ -147,7 +147,7 @@ class PanelController:
             if max(done, total) >= _WORTH_TELLING:
                 share = f"{done:,} of {total:,}" if total else f"{done:,}"
                 words = f"Reading the history once: {share}"
-                self.screen.app.call_from_thread(here.flash.tell, words)
+                self.screen.app.call_from_thread(here.flash.show, words)
 
         def ask(repo: Repository) -> Explanation:
             from perdure.views.why.explain import explain
@@ -165,7 +165,7 @@ class PanelController:
         if words:
             self._open_prompt(lambda: session.preview(words))
         else:
-            self._conversation.flash.tell(
+            self._conversation.flash.show(
                 "Write a message first; it is shown with what would go along with it."
             )
 
@@ -209,15 +209,15 @@ class PanelController:
         """Go to the next moment of the last search, or to the one before."""
         here, search = self._conversation, self.last_search
         if not search.turns:
-            here.flash.tell("Nothing was searched for yet; / searches.")
+            here.flash.show("Nothing was searched for yet; / searches.")
             return
         turn = search.step(step)
         if turn is None:
             edge = "last" if step > 0 else "first"
-            here.flash.tell(f"That is the {edge} moment with “{search.words}”.")
+            here.flash.show(f"That is the {edge} moment with “{search.words}”.")
         elif here.go_to_turn(turn):
             place = f"{search.at + 1} of {len(search.turns)}"
-            here.flash.tell(f"{place} with “{search.words}”")
+            here.flash.show(f"{place} with “{search.words}”")
 
     def _go_to(self, turn: TurnId | None) -> None:
         if turn is not None:

@@ -64,7 +64,7 @@ class RailController:
         """Open the rail and go into it, or close it."""
         here = self._conversation
         if not self._is_filled:
-            here.flash.tell("There are no conversations yet.")
+            here.flash.show("There are no conversations yet.")
             return
         if self.screen.has_class("-rail"):
             self._is_wanted = False

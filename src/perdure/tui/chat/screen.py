@@ -84,7 +84,7 @@ class ChatScreen(Screen[None]):
         here = self.conversation
         with Horizontal(id="panes"):
             yield self.rail
-            with Vertical(id="talk"):
+            with Vertical(id="conversation"):
                 with Container(id="stage"):
                     yield here.welcome
                     yield self.view
@@ -96,7 +96,7 @@ class ChatScreen(Screen[None]):
     def on_mount(self) -> None:
         self.set_class(self._plain, "-ascii")
         self.composer.border_title = "message"
-        self.conversation.tell_composer()
+        self.conversation.show_composer()
         self.composer.focus()
         self.set_interval(_DRAFT_SECONDS, self.conversation.keep_draft)
         self.turns.mount()
@@ -127,7 +127,7 @@ class ChatScreen(Screen[None]):
     def _opened(self) -> None:
         self.turns.go_on()
         self.backends.confirm_listed()
-        self.panels.tell_of_review()
+        self.panels.show_review_hint()
 
     def _history_read(self) -> None:
         self.history.read_names()
@@ -143,7 +143,7 @@ class ChatScreen(Screen[None]):
 
     @on(TranscriptView.Unseen)
     def _unseen(self, event: TranscriptView.Unseen) -> None:
-        self.query_one("#unseen", Unseen).tell(event.rows)
+        self.query_one("#unseen", Unseen).show(event.rows)
 
     @on(TranscriptView.Typed)
     def _typed(self, event: TranscriptView.Typed) -> None:
@@ -178,7 +178,7 @@ class ChatScreen(Screen[None]):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Show the keys of the widget that has the focus."""
         self.conversations.follow_focus(event.widget)
-        self.status.tell(hints=hints_for(event.widget.id, plain=self._plain))
+        self.status.change(hints=hints_for(event.widget.id, plain=self._plain))
 
     # -- slash commands ------------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ class ChatScreen(Screen[None]):
         command = commands.get(word)
         if command is None:
             known = ", ".join(commands)
-            self.flash.tell(f"{word} is no command here. There are {known}.", "warning")
+            self.flash.show(f"{word} is no command here. There are {known}.", "warning")
             return True
         self.composer.put("")
         command(rest.strip())
@@ -228,7 +228,7 @@ class ChatScreen(Screen[None]):
         elif self.view.empty:
             self.action_compose()
         elif self.focused is self.view:
-            self.flash.tell("You are browsing; i goes to the message box.")
+            self.flash.show("You are browsing; i goes to the message box.")
         else:
             self.action_browse()
 
@@ -279,17 +279,17 @@ class ChatScreen(Screen[None]):
         if text:
             self._copy(text)
         else:
-            self.flash.tell("There is no reply yet.")
+            self.flash.show("There is no reply yet.")
 
     def _copy(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
         rows = text.count("\n") + 1
-        self.flash.tell(f"Copied {plural(rows, 'line')}.", "success")
+        self.flash.show(f"Copied {plural(rows, 'line')}.", "success")
 
     def action_folder(self) -> None:
         """Tell where the companion lives."""
         if self.session is not None:
-            self.flash.tell(f"{self.session.info.path} is an ordinary git repository.", stays=True)
+            self.flash.show(f"{self.session.info.path} is an ordinary git repository.", stays=True)
 
     # -- keys: what the controllers do ---------------------------------------------------------
     # What each does is said where it is done.

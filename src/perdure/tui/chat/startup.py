@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perdure.tui.draft import Draft
-from perdure.tui.error_text import told
+from perdure.tui.error_text import error_parts
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
@@ -56,22 +56,22 @@ class StartupController:
             opened = await self._opener()
             self._show(opened)
             await self._drawn()
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
             here.is_ready = False
-            here.status.tell(state="offline")
-            what, *rest = told(error)
+            here.status.change(state="offline")
+            what, *rest = error_parts(error)
             here.presenter.panel(what, rest)
             return
         try:
             await opened.session.prepare()
         except Exception as error:  # noqa: BLE001 - the history can be read without a model
-            here.status.tell(state="offline")
-            here.tell_error(error)
+            here.status.change(state="offline")
+            here.show_error(error)
         else:
-            here.status.tell(state="ready")
+            here.status.change(state="ready")
         here.is_ready = True
-        here.tell_info()
-        opened.session.remember(lambda notice: here.flash.tell(notice.text))
+        here.show_info()
+        opened.session.remember(lambda notice: here.flash.show(notice.text))
         self._opened()
 
     async def _drawn(self) -> None:
@@ -86,12 +86,12 @@ class StartupController:
         here.open(session, opened.transcript)
         first = here.view.empty
         greeted = here.greet()
-        here.welcome.tell(session.info if first else None, greeted=greeted)
-        here.status.tell(state="loading")
+        here.welcome.show(session.info if first else None, greeted=greeted)
+        here.status.change(state="loading")
         here.draft = self.draft_of(opened)
         written = [each for each in (here.draft.load(), here.composer.text) if each.strip()]
         if written and written != [here.composer.text]:
             here.composer.put("\n\n".join(written))
         for notice in session.notices:
-            here.flash.tell(notice.text, notice.level, stays=True)
-        here.tell_composer()
+            here.flash.show(notice.text, notice.level, stays=True)
+        here.show_composer()

@@ -21,7 +21,7 @@ from perdure.companion.ids import ConversationId
 from perdure.notice import Notice
 from perdure.plural import plural
 from perdure.tui.chat.conversation import Conversation
-from perdure.tui.error_text import told
+from perdure.tui.error_text import error_parts
 from perdure.tui.workers import work
 
 _FLUSH_SECONDS = 1 / 15
@@ -102,10 +102,10 @@ class TurnController:
             here.flash.clear_notice()
         here.flash.clear_read()
         self._notices.clear()
-        here.status.tell(state="thinking", speed=0.0, waited=0)
+        here.status.change(state="thinking", speed=0.0, waited=0)
         self._asked_at = here.now()
         self._count_queue()
-        here.tell_composer()
+        here.show_composer()
         if self._flusher is not None:
             self._flusher.resume()
 
@@ -115,7 +115,7 @@ class TurnController:
         try:
             async for event in events:
                 self.screen.call_later(self.hear, event)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
             trouble = error
         self.screen.call_later(self.end, trouble)
 
@@ -133,28 +133,28 @@ class TurnController:
         status = self._conversation.status
         match event:
             case MessageKept():
-                status.tell(unsaved=True, unkept=False)
+                status.change(unsaved=True, unkept=False)
             case ReplyStarted():
                 self._show_started(event)
             case ReplyPiece():
                 if status.status.state == "thinking":
-                    status.tell(state="speaking")
+                    status.change(state="speaking")
             case Saved():
                 if event.turn.number == 1:
                     self._began = event.turn_id.conversation
-                status.tell(unsaved=False)
-                self._conversation.tell_info()
+                status.change(unsaved=False)
+                self._conversation.show_info()
             case Failed():
                 self._began = None
-                status.tell(unsaved=False)
+                status.change(unsaved=False)
                 if self._conversation.presenter.unkept is None:
-                    status.tell(state="offline")
+                    status.change(state="offline")
         if notice is not None:
-            self._tell_notice(notice)
+            self._show_notice(notice)
 
     def _show_started(self, event: ReplyStarted) -> None:
         here = self._conversation
-        here.status.tell(
+        here.status.change(
             used=event.prompt_tokens,
             window=event.window,
             backend=event.backend,
@@ -165,14 +165,14 @@ class TurnController:
         if event.left_out and not self._left_out_told:
             self._left_out_told = True
             turns = plural(event.left_out, "earlier turn")
-            here.flash.tell(f"{turns} did not fit into the model's window.")
+            here.flash.show(f"{turns} did not fit into the model's window.")
 
-    def _tell_notice(self, notice: Notice) -> None:
+    def _show_notice(self, notice: Notice) -> None:
         """Show a notice beside those of this turn; a warning stays until the next turn."""
         self._notices.append(notice)
         warned = any(each.level == "warning" for each in self._notices)
         words = " ".join(each.text for each in self._notices)
-        self._conversation.flash.tell(words, "warning" if warned else "info", stays=warned)
+        self._conversation.flash.show(words, "warning" if warned else "info", stays=warned)
 
     def end(self, trouble: Exception | None) -> None:
         """The running turn is over: show how it ended, and send what waits."""
@@ -184,10 +184,10 @@ class TurnController:
             # Whatever cannot be drawn: what was typed comes back, and the next turn may begin.
             self._give_back()
         if here.status.status.state in {"thinking", "speaking"}:
-            here.status.tell(state="ready")
-        here.status.tell(speed=0.0)
-        here.tell_info()
-        here.tell_composer()
+            here.status.change(state="ready")
+        here.status.change(speed=0.0)
+        here.show_info()
+        here.show_composer()
         if self._is_leaving:
             here.run_soon("app.leave")
             return
@@ -204,11 +204,11 @@ class TurnController:
             self._flusher.pause()
         here.view.feed.flush()
         if isinstance(trouble, NothingToAnswer):
-            here.flash.tell(str(trouble))
+            here.flash.show(str(trouble))
         elif trouble is not None:
-            what, kept, next_step = told(trouble)
+            what, kept, next_step = error_parts(trouble)
             here.presenter.hear(self._or_gone(Failed(what, kept, next_step)))
-            here.status.tell(unsaved=False)
+            here.status.change(unsaved=False)
         elif here.view.feed.is_streaming:
             here.view.feed.end_reply(())
 
@@ -241,7 +241,7 @@ class TurnController:
             return
         waiting = [text for text, _ in here.presenter.queue]
         here.put_back([unkept, *waiting])
-        here.status.tell(unkept=True)
+        here.status.change(unkept=True)
         here.presenter.drop_unkept()
         here.presenter.take_back()
 
@@ -250,12 +250,12 @@ class TurnController:
         here.view.feed.flush()
         state = here.status.status.state
         if state == "speaking":
-            here.status.tell(speed=round(here.presenter.speed))
+            here.status.change(speed=round(here.presenter.speed))
         elif state == "thinking" and self._asked_at is not None:
-            here.status.tell(waited=int((here.now() - self._asked_at).total_seconds()))
+            here.status.change(waited=int((here.now() - self._asked_at).total_seconds()))
 
     def _count_queue(self) -> None:
-        self._conversation.status.tell(queued=len(self._conversation.presenter.queue))
+        self._conversation.status.change(queued=len(self._conversation.presenter.queue))
 
     # -- leaving -------------------------------------------------------------------------------
 
@@ -271,7 +271,7 @@ class TurnController:
         if not here.is_talking or again:
             return True
         self._stop()
-        here.flash.tell("Keeping the reply as far as it came, then leaving.", stays=True)
+        here.flash.show("Keeping the reply as far as it came, then leaving.", stays=True)
         return False
 
     # -- actions -------------------------------------------------------------------------------
@@ -288,16 +288,16 @@ class TurnController:
             self._is_stopping = True
             here.session.stop()
             if here.view.feed.live_text:
-                here.flash.tell("Stopped. What came is kept, marked interrupted.")
+                here.flash.show("Stopped. What came is kept, marked interrupted.")
             else:
-                here.flash.tell("Stopped before a word came. /answer asks again.")
+                here.flash.show("Stopped before a word came. /answer asks again.")
 
     def stop(self) -> None:
         """Stop the reply."""
         if self._conversation.is_talking:
             self._stop()
         else:
-            self._conversation.flash.tell("No reply is running.")
+            self._conversation.flash.show("No reply is running.")
 
     def new_conversation(self) -> None:
         """The next message opens a conversation of its own."""
@@ -308,14 +308,14 @@ class TurnController:
             self._left_out_told = False
             here.greet()
             here.view.follow()
-            here.flash.tell("The next message begins a new conversation.", "success")
+            here.flash.show("The next message begins a new conversation.", "success")
 
     def answer(self) -> None:
         """Ask for the reply that the last message did not get."""
         here = self._conversation
         session = here.session
         if session is None or not here.is_ready or here.is_talking or not here.may_send():
-            here.flash.tell("Not now: the model is not ready, or a reply is running.", "warning")
+            here.flash.show("Not now: the model is not ready, or a reply is running.", "warning")
             return
         here.presenter.answering()
         self.begin(session.resume())

@@ -69,9 +69,9 @@ class ConflictsScreen(PanelScreen):
     def on_mount(self) -> None:
         self._show()
 
-    def _tell_status(self, hints: Sequence[Hint] | None = None) -> None:
-        super()._tell_status(hints)
-        self.query_one("#status", StatusLine).tell(merge="")  # the head says more
+    def _show_status(self, hints: Sequence[Hint] | None = None) -> None:
+        super()._show_status(hints)
+        self.query_one("#status", StatusLine).change(merge="")  # the head says more
 
     def refresh_list(self) -> None:
         """Show the merge as it is now; without one, close."""
@@ -144,7 +144,7 @@ class ConflictsScreen(PanelScreen):
         """One side's version, whole."""
         row = self.row
         if row is None:
-            self.flash.tell("There is no file on this row.")
+            self.flash.show("There is no file on this row.")
             return
         path, name = row.path, self._join.branch if side == "ours" else self._join.name
 
@@ -156,7 +156,7 @@ class ConflictsScreen(PanelScreen):
                     return
             await session.act(lambda workspace: merge_action.take_side(workspace, path, side))
             await self._chat.merge.read(session)
-            self.flash.tell(f"{path} is as on {name}.", "success")
+            self.flash.show(f"{path} is as on {name}.", "success")
 
         self._chat.history.act(plan)
 
@@ -164,7 +164,7 @@ class ConflictsScreen(PanelScreen):
         """Leave the terminal to the editor; what it wrote is looked at afterwards."""
         row = self.row
         if row is None:
-            self.flash.tell("There is no file on this row.")
+            self.flash.show("There is no file on this row.")
             return
         path = row.path
 
@@ -175,15 +175,15 @@ class ConflictsScreen(PanelScreen):
                 with self.app.suspend():
                     editor.edit_file(file)
             except SuspendNotSupported:
-                self.flash.tell(f"This terminal cannot be left. Open it yourself: {file}")
+                self.flash.show(f"This terminal cannot be left. Open it yourself: {file}")
                 return
             after = file.read_bytes() if file.is_file() else None
             if after == before:
-                self.flash.tell("Nothing was changed.")
+                self.flash.show("Nothing was changed.")
                 return
             if not merge_action.marks_in(after):
                 await session.act(lambda workspace: merge_action.take_file(workspace, path))
-                self.flash.tell(f"{path} is settled.", "success")
+                self.flash.show(f"{path} is settled.", "success")
             await self._chat.merge.read(session)
 
         self._chat.history.act(plan)

@@ -82,7 +82,7 @@ class Drawer(ModalScreen[TurnId | None]):
         else:
             options.add_option(Option(Text(empty, "dim"), disabled=True))
 
-    def tell_head(self, text: Text) -> None:
+    def show_head(self, text: Text) -> None:
         """Say something above the list."""
         self.query_one("#drawer-head", Static).update(text)
 

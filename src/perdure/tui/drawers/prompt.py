@@ -15,7 +15,7 @@ from perdure.companion.names import title_from
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import Drawer, clean
-from perdure.tui.error_text import sentence, told
+from perdure.tui.error_text import error_parts, sentence
 from perdure.tui.workers import work
 from perdure.views.why.explain import ExplainedPart, Explanation
 from perdure.views.why.reasons import LeftOut
@@ -43,16 +43,16 @@ class PromptView(Drawer):
         self.explanation: Explanation | None = None
 
     def on_mount(self) -> None:
-        self.tell_head(Text("Reading what was sent", "dim"))
+        self.show_head(Text("Reading what was sent", "dim"))
         self._read()
 
     @work(group="explain", exclusive=True)
     async def _read(self) -> None:
         try:
             self.explanation = await self._ask()
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            words = [sentence(part) for part in told(error) if part]
-            self.tell_head(Text("\n".join(words), "bold red"))
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
+            words = [sentence(part) for part in error_parts(error) if part]
+            self.show_head(Text("\n".join(words), "bold red"))
             self.fill((), empty="There is no prompt to show.")
             return
         self._show()
@@ -61,7 +61,7 @@ class PromptView(Drawer):
         found = self.explanation
         if found is None:
             return
-        self.tell_head(prompt_head(found, self._glyphs))
+        self.show_head(prompt_head(found, self._glyphs))
         if self._exact:
             rows = [
                 Text(f"{each.role:<{_KIND}} {len(each.content):>7,} characters")

@@ -16,7 +16,7 @@ from perdure.plural import plural
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import Drawer, clean, short
-from perdure.tui.error_text import sentence, told
+from perdure.tui.error_text import error_parts, sentence
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ class SearchView(Drawer):
         self.say("Searching")
         try:
             found = await self._ask(words)
-        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            problem = ". ".join(sentence(part) for part in told(error) if part)
-            self.tell_head(Text(one_row(problem), "bold red"))
+        except Exception as error:  # noqa: BLE001 - shown on the screen, whatever it was
+            problem = ". ".join(sentence(part) for part in error_parts(error) if part)
+            self.show_head(Text(one_row(problem), "bold red"))
             return
         self._found = found.turns
         self._search.words = words
@@ -104,7 +104,7 @@ class SearchView(Drawer):
 
     def say(self, words: str) -> None:
         """Say how the search goes."""
-        self.tell_head(Text(one_row(words), "dim"))
+        self.show_head(Text(one_row(words), "dim"))
 
     def beside(self, at: int) -> tuple[str, Text]:
         """The whole moment, with what was found marked."""

@@ -80,7 +80,7 @@ class MemoryEdits:
         title = "Edit and accept" if isinstance(row, ReviewItem) else "Edit the fact"
         new = await self.screen.app.push_screen_wait(Editing(title, text_of(row), self._glyphs))
         if new is None or not new.strip():
-            self.screen.flash.tell("Nothing was changed.")
+            self.screen.flash.show("Nothing was changed.")
         elif isinstance(row, ReviewItem):
             self.accept(row, new)
         else:
@@ -120,7 +120,7 @@ class MemoryEdits:
         title = f"New fact: {one_row(name)}"
         text = await self.screen.app.push_screen_wait(Editing(title, "", self._glyphs))
         if not text or not text.strip():
-            self.screen.flash.tell("Nothing was written down.")
+            self.screen.flash.show("Nothing was written down.")
             return
 
         def make(workspace: Workspace) -> facts.MemoryPlan:
@@ -134,7 +134,7 @@ class MemoryEdits:
         """Run a plan, if the chat lets it; what was typed is not lost where it does not."""
         if not self._chat.history.act(plan) and typed:
             self._chat.conversation.put_back([typed])
-            self.screen.flash.tell(f"Not now. {_IN_BOX}.", "warning", stays=True)
+            self.screen.flash.show(f"Not now. {_IN_BOX}.", "warning", stays=True)
 
     async def _do(self, session: Session, make: Make, *, typed: str = "") -> None:
         """Make a plan of what is there now, and do it. What was typed is not lost with it."""
@@ -162,7 +162,7 @@ class MemoryEdits:
         self._done(plan)
         warns = bool(plan.against or plan.masked)
         words = " ".join([*lines, "z takes it back."])
-        self.screen.flash.tell(words, "warning" if warns else "success")
+        self.screen.flash.show(words, "warning" if warns else "success")
 
 
 def _again(workspace: Workspace, row: FactRow) -> tuple[KnownFacts, FactRow]:

@@ -133,7 +133,7 @@ class MemoryScreen(PanelScreen):
             self._are_troubles_told = True
             more = len(found.troubles) - 1
             words = found.troubles[0] + (f", and {more} more" if more else "")
-            self.flash.tell(f"Not everything could be read: {words}", "warning", stays=True)
+            self.flash.show(f"Not everything could be read: {words}", "warning", stays=True)
 
     @work(group="again", exclusive=True)
     async def _look_again(self) -> None:
@@ -165,7 +165,7 @@ class MemoryScreen(PanelScreen):
         topic = self.topic
         if topic is None:
             return
-        self._tell_head()
+        self._head()
         year = self._chat.conversation.now().year
         texts = rows_text(topic, self._glyphs, year=year)
         if not texts:
@@ -183,7 +183,7 @@ class MemoryScreen(PanelScreen):
             return "Nothing to review. n writes down a fact."
         return "Nothing here."
 
-    def _tell_head(self) -> None:
+    def _head(self) -> None:
         if self.has_class("-wide"):
             line = Content.styled(" Memory", "bold $accent")
         else:
@@ -197,7 +197,7 @@ class MemoryScreen(PanelScreen):
 
     def on_resize(self) -> None:
         """Another width shows the lists in another place."""
-        self.call_after_refresh(self._tell_head)
+        self.call_after_refresh(self._head)
 
     # -- moving --------------------------------------------------------------------------------
 
@@ -277,7 +277,7 @@ class MemoryScreen(PanelScreen):
         row = self.row
         turn = source_of(row) if row is not None else None
         if turn is None:
-            self.flash.tell("It did not come from a turn." if row is not None else _PICK)
+            self.flash.show("It did not come from a turn." if row is not None else _PICK)
         else:
             self.dismiss()
             self._chat.conversation.go_to_turn(turn)
@@ -298,16 +298,16 @@ class MemoryScreen(PanelScreen):
         if isinstance(row, FactRow):
             return row
         if isinstance(row, ReviewItem):
-            self.flash.tell("It is no fact yet: a accepts it, r rejects it.")
+            self.flash.show("It is no fact yet: a accepts it, r rejects it.")
         else:
-            self.flash.tell("That is for facts." if row is not None else _PICK)
+            self.flash.show("That is for facts." if row is not None else _PICK)
         return None
 
     def action_accept(self) -> None:
         """Let in what waits."""
         row = self._waiting()
         if row is None:
-            self.flash.tell("There is nothing to accept on this row; see the list Review.")
+            self.flash.show("There is nothing to accept on this row; see the list Review.")
         else:
             self._edits.accept(row)
 
@@ -315,7 +315,7 @@ class MemoryScreen(PanelScreen):
         """Take what waits off the list."""
         row = self._waiting()
         if row is None:
-            self.flash.tell("Only proposals can be rejected; x sets a fact aside.")
+            self.flash.show("Only proposals can be rejected; x sets a fact aside.")
         else:
             self._edits.reject(row)
 
@@ -323,11 +323,11 @@ class MemoryScreen(PanelScreen):
         """Put it in other words."""
         row = self.row
         if row is None:
-            self.flash.tell(_PICK)
+            self.flash.show(_PICK)
         elif isinstance(row, Summary):
-            self.flash.tell(f"Edit {row.path}; the next message commits it.", stays=True)
+            self.flash.show(f"Edit {row.path}; the next message commits it.", stays=True)
         elif isinstance(row, ReviewItem) and row.proposal.kind == "remove":
-            self.flash.tell("It removes a fact; there is nothing to edit.")
+            self.flash.show("It removes a fact; there is nothing to edit.")
         else:
             self._edits.reword(row)
 

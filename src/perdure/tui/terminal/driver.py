@@ -44,7 +44,7 @@ class TerminalDriver(LinuxDriver):
                     self._call("terminal_gone")
                     return
                 self._hand_on(source.feed(data))
-                self._tell(source)
+                self._report(source)
 
     def _hand_on(self, messages: Iterable[Message]) -> None:
         width, height = self._app.size
@@ -56,7 +56,7 @@ class TerminalDriver(LinuxDriver):
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 self.process_message(message)
 
-    def _tell(self, source: TerminalInput) -> None:
+    def _report(self, source: TerminalInput) -> None:
         if source.odd:
             source.odd = False
             self._call("odd_bytes")

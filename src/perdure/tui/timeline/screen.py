@@ -93,7 +93,7 @@ class TimelineScreen(PanelScreen):
     @work(group="read", exclusive=True)
     async def read(self) -> None:
         """Read all anew: something was done, or something else is wanted."""
-        self._tell_head()
+        self._head()
         await self._lists.read()
         self._show()
 
@@ -107,7 +107,7 @@ class TimelineScreen(PanelScreen):
         self._reader.goes_on()
         if max(done, total) >= _WORTH_TELLING:
             share = f"{done:,} of {total:,}" if total else f"{done:,}"
-            self.app.call_from_thread(self.flash.tell, f"Reading the history: {share} commits")
+            self.app.call_from_thread(self.flash.show, f"Reading the history: {share} commits")
 
     def _show(self) -> None:
         lanes = _NARROW_LANES if self.has_class("-narrow") else _LANES
@@ -131,7 +131,7 @@ class TimelineScreen(PanelScreen):
         if self._lists.is_short_of(max(near, self.size.height)):
             self._read_on()
 
-    def _tell_head(self) -> None:
+    def _head(self) -> None:
         head: list[str | tuple[str, str]] = [" "]
         for tab in TABS:
             chosen = tab == self._lists.tab
@@ -176,7 +176,7 @@ class TimelineScreen(PanelScreen):
             return row.name
         if isinstance(row, TimelineRow) and row.branches:
             return row.branches[0]
-        self.flash.tell("There is no branch on this row.")
+        self.flash.show("There is no branch on this row.")
         return ""
 
     @on(OptionList.OptionHighlighted, "#rows")
@@ -289,4 +289,4 @@ class TimelineScreen(PanelScreen):
         if isinstance(row, TimelineRow):
             self._chat.history.revert(row.commit.id)
         else:
-            self.flash.tell("Changes are taken back in the list History; z undoes what was done.")
+            self.flash.show("Changes are taken back in the list History; z undoes what was done.")

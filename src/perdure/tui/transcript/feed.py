@@ -87,8 +87,8 @@ class Feed:
         try:
             return self._reader(page)
         except Exception as error:  # noqa: BLE001 - an unreadable file is told, the others are shown
-            told = " ".join(str(error).split()) or type(error).__name__
-            return [Panel("This part of the history could not be read.", (told,))]
+            words = " ".join(str(error).split()) or type(error).__name__
+            return [Panel("This part of the history could not be read.", (words,))]
 
     def _measure(self, block: Block) -> int:
         if isinstance(block, Live) and self._live is not None:

@@ -232,7 +232,7 @@ class Painter:
     def _mark_row(self, mark: Mark, speech: Speech) -> Row:
         glyphs = self._glyphs
         through = sanitise(speech.through).replace("\n", " ")
-        told = {
+        shown = {
             "interrupted": (glyphs.stopped, "interrupted here, kept as far as it came"),
             "stand-in": (glyphs.stand_in, f"stand-in: {through}" if through else "stand-in"),
             "unanswered": (glyphs.unanswered, "unanswered"),
@@ -242,7 +242,7 @@ class Painter:
             "answers": (glyphs.before, "{} / {} {}".format(*speech.answers, glyphs.after)),
             "aside": (glyphs.offline, "set aside: kept, out of prompts"),
         }
-        sign, words = told[mark]
+        sign, words = shown[mark]
         ink = (
             self._inks.warning
             if mark in {"interrupted", "unanswered", "uncommitted"}

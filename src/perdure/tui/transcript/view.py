@@ -235,8 +235,8 @@ class TranscriptView(ScrollView, can_focus=True):
         first, port.height = port.rows[:1], height
         port.settle(top)
         if port.is_following:
-            self._tell_unseen(0)
-        self._tell_scrollbar(Size(self.scrollable_content_region.width, self.back.total))
+            self._show_unseen(0)
+        self._place_scrollbar(Size(self.scrollable_content_region.width, self.back.total))
         if dirty is None or first != port.rows[:1]:
             self.refresh()
             return
@@ -244,7 +244,7 @@ class TranscriptView(ScrollView, can_focus=True):
         if changed < height:
             self.refresh(Region(0, changed, self.size.width, height - changed))
 
-    def _tell_scrollbar(self, size: Size) -> None:
+    def _place_scrollbar(self, size: Size) -> None:
         """Set the scrolled size and position without laying out the screen.
 
         A change of ``virtual_size`` alone makes Textual lay out and draw the whole screen, fifteen
@@ -259,7 +259,7 @@ class TranscriptView(ScrollView, can_focus=True):
         finally:
             self._is_settling = False
 
-    def _tell_unseen(self, rows: int) -> None:
+    def _show_unseen(self, rows: int) -> None:
         if rows != self._unseen:
             self._unseen = rows
             self.post_message(self.Unseen(rows))
@@ -283,7 +283,7 @@ class TranscriptView(ScrollView, can_focus=True):
         if self.following:
             self.follow(dirty)
             return
-        self._tell_unseen(self._unseen + max(0, self.back.total - before))
+        self._show_unseen(self._unseen + max(0, self.back.total - before))
         self._settle(self.top, dirty)
 
     def block_removed(self, location: Location) -> None:

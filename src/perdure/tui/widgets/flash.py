@@ -58,7 +58,7 @@ class Flash(Static):
         self._notices: list[_Notice] = []
         self.display = False
 
-    def tell(self, text: str, level: Level = "info", *, stays: bool = False) -> None:
+    def show(self, text: str, level: Level = "info", *, stays: bool = False) -> None:
         """Show a notice. ``stays``: until another one takes its place, whatever time it takes."""
         notice = _Notice(" ".join(sanitise(text).split()), level, stays or level == "error")
         again = next((each for each in self._notices if each.is_like(notice)), None)

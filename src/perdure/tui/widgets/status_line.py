@@ -77,7 +77,7 @@ class StatusLine(Widget):
         self.status = Status()
         """What is shown."""
 
-    def tell(self, **changes: object) -> None:
+    def change(self, **changes: object) -> None:
         """Change some of it."""
         status = replace(self.status, **changes)  # type: ignore[arg-type]
         if status != self.status:

@@ -16,7 +16,7 @@ class Unseen(Static):
         super().__init__("", id=widget_id, markup=False)
         self._glyphs = glyphs
 
-    def tell(self, rows: int) -> None:
+    def show(self, rows: int) -> None:
         """Show the count; nothing for 0."""
         self.display = rows > 0
         self.update(Text(f"{self._glyphs.down} {plural(rows, 'new line')} (G)"))

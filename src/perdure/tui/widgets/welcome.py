@@ -22,7 +22,7 @@ class Welcome(Container):
     def compose(self) -> ComposeResult:
         yield Static("", id="welcome-card", markup=False)
 
-    def tell(self, info: SessionInfo | None, *, greeted: bool = False) -> None:
+    def show(self, info: SessionInfo | None, *, greeted: bool = False) -> None:
         """Show the card for this companion; None: something was said already, no card.
 
         ``greeted``: a greeting is in the transcript, and the card above it.
