@@ -214,13 +214,15 @@ def _text(text: str | None) -> str:
 def _edit_file(workspace: Workspace, name: str) -> LoreCommit | None:
     """Let the user edit the whole file; None if it was left unchanged."""
     from perdure.actions.memory.lore import path_of, replace_file
-    from perdure.cli.input.ask import edit_text
+    from perdure.cli.input.ask import check_editor, edit_text
 
+    instead = "Say what to change: --text, --key, --priority and others"
+    check_editor(instead)
     since = workspace.tip
     path = path_of(workspace, name)
     # A file that is broken is mended here: it is shown as it is.
     old = (workspace.repo.read(path, since) or b"").decode("utf-8", "replace")
-    edited = edit_text(old, "Say what to change: --text, --key, --priority and others")
+    edited = edit_text(old, instead)
     return replace_file(workspace, path, edited.encode(), since) if edited is not None else None
 
 

@@ -108,16 +108,12 @@ def edit_file(file: str | None, *, note: str) -> None:
     afterwards is not committed and stays in the folder as you wrote it.
     """
     from perdure.actions.persona import begin_edit, finish_edit
-    from perdure.cli.input.ask import on_terminal
+    from perdure.cli.input.ask import check_editor
     from perdure.cli.render.diff import difference_lines, difference_records
     from perdure.cli.render.persona import left_out_line
     from perdure.git.repository.repository import Repository
 
-    if not on_terminal():
-        raise click.UsageError(
-            "There is no terminal for an editor. Edit the file and commit it with git, or "
-            "let the next turn do that"
-        )
+    check_editor("Edit the file and commit it with git, or let the next turn do that")
     with Repository.open(chosen_companion()) as repo:
         editing = begin_edit(repo, file or _asked(repo))
         if editing.before is None:

@@ -48,13 +48,15 @@ def ask_yes_no(text: str, *, default: bool = False) -> bool:
     return click.confirm(sanitise(text), default=default, err=True)
 
 
-def edit_text(old: str, instead: str) -> str | None:
-    """Let the user edit a text; None where it was left as it is.
-
-    ``instead``: what to do without a terminal.
-    """
+def check_editor(instead: str) -> None:
+    """Raise UsageError without a terminal for an editor; ``instead``: what to do then."""
     if not on_terminal():
         raise click.UsageError(f"There is no terminal for an editor. {instead}")
+
+
+def edit_text(old: str, instead: str) -> str | None:
+    """Let the user edit a text; None where it was left as it is. Raises as `check_editor`."""
+    check_editor(instead)
     edited = click.edit(old, extension=".md")
     return edited if edited != old else None
 

@@ -7,11 +7,20 @@ import click
 from perdure.cli.root import LazyGroup
 
 _COMMANDS = {
-    "list": ("memory.list:list_facts", "List what she knows, by topic, with its source."),
+    "list": (
+        "memory.list:list_facts",
+        "List what she knows, by topic: each fact with its name and its source.",
+    ),
     "add": ("memory.add:add", "Write down a fact, committed in your name."),
-    "edit": ("memory.edit:edit", "Change one fact: its words, topic or rank; remove it."),
+    "edit": (
+        "memory.edit:edit",
+        "Change one fact: its words, topic or rank; set it aside; remove it.",
+    ),
     "review": ("memory.review:review", "Review proposals, and imported facts on hold."),
-    "summarise": ("memory.summarise:summarise", "Summarise conversations."),
+    "summarise": (
+        "memory.summarise:summarise",
+        "Summarise conversations; by default the newest one.",
+    ),
     "index": ("memory.index:index", "Index all conversations for recall and search now."),
 }
 
