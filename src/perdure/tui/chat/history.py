@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from perdure.git.errors import BadPath
@@ -15,14 +15,10 @@ from perdure.tui.workers import work
 if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
     from perdure.chat.session import Session
-    from perdure.notice import Notice
     from perdure.tui.chat.conversation import Conversation
     from perdure.tui.chat.turns import TurnController
     from perdure.tui.host import Plan
     from perdure.views.timeline import RefNames
-
-_LOOK_SECONDS = 2.0
-"""How often it is looked whether git, or another program, moved the branch."""
 
 
 class HistoryController:
@@ -42,10 +38,6 @@ class HistoryController:
         self._look_trouble = ""
         self.names: RefNames | None = None
         """Branches and tags, as they were read last."""
-
-    def mount(self) -> None:
-        """The screen is there: begin to follow what other programs do."""
-        self.screen.set_interval(_LOOK_SECONDS, self.look)
 
     # -- doing one thing at a time -------------------------------------------------------------
 
@@ -297,14 +289,11 @@ class HistoryController:
             here.is_looking = False
         self._look_trouble = ""
         if notices is not None:
-            self._show_moved(notices)
+            here.read_again()
+            here.show_info()
+            for notice in notices:
+                here.flash.show(notice.text, notice.level, stays=True)
         self._turns.go_on()
-
-    def _show_moved(self, notices: Sequence[Notice]) -> None:
-        self._conversation.read_again()
-        self._conversation.show_info()
-        for notice in notices:
-            self._conversation.flash.show(notice.text, notice.level, stays=True)
 
 
 def _shown(place: str) -> str:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from perdure.tui.chat.history import HistoryController
     from perdure.tui.host import ChatHost
 
-_LOOK_SECONDS = 2.0
-"""How often it is looked whether a merge was begun, settled or concluded by another program."""
-
 
 class MergeController:
     """Merges branches, and follows a merge that is open, whoever began it."""
@@ -35,10 +32,6 @@ class MergeController:
         self._trouble = ""
         self.open_join: UnfinishedMerge | None = None
         """The merge that is open."""
-
-    def mount(self) -> None:
-        """The screen is there: begin to follow what other programs do."""
-        self.screen.set_interval(_LOOK_SECONDS, self.look)
 
     @work(group="merge", exclusive=True)
     async def look(self) -> None:

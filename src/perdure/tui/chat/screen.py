@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from perdure.tui.widgets.flash import Flash
 
 _DRAFT_SECONDS = 1.0
+_LOOK_SECONDS = 2.0
+"""How often it is looked whether git, or another program, moved the branch or settled a merge."""
 _TAKE_NAMES = frozenset({"/backend", "/next", "/merge"})
 """Commands that take a name. With more words behind it, it is something to be said."""
 
@@ -100,8 +102,8 @@ class ChatScreen(Screen[None]):
         self.composer.focus()
         self.set_interval(_DRAFT_SECONDS, self.conversation.keep_draft)
         self.turns.mount()
-        self.history.mount()
-        self.merge.mount()
+        self.set_interval(_LOOK_SECONDS, self.history.look)
+        self.set_interval(_LOOK_SECONDS, self.merge.look)
         self.call_after_refresh(self.startup.open)
 
     def on_unmount(self) -> None:

@@ -189,33 +189,38 @@ def _out_row(each: LeftOut, ellipsis: str) -> Text:
 
 def _source(source: str, line: int, ellipsis: str, text: str = "") -> str:
     """Where it came from, as a list has room for it: the end of a path, the words of a turn."""
-    try:
-        turns = TurnRange.parse(source)
-    except ValueError:
+    turns = _turns(source)
+    if turns is None:
         shown = one_row(f"{source}:{line}" if line else source)
         if len(shown) > _SOURCE:
             shown = ellipsis + shown[len(ellipsis) - _SOURCE :]
     else:
-        last = "" if turns.first == turns.last else f" to {turns.last}"
         shown = one_row(title_from(text, _SOURCE - 2))
-        shown = f"“{shown}”" if shown else f"{_day(turns)}, turn {turns.first}{last}"
+        shown = f"“{shown}”" if shown else _named(turns)
     return set_cell_size(shown, _SOURCE) + " "
 
 
-def _day(turns: TurnRange) -> str:
+def _turns(source: str) -> TurnRange | None:
+    """The turns that a source names; None for a path."""
+    try:
+        return TurnRange.parse(source)
+    except ValueError:
+        return None
+
+
+def _named(turns: TurnRange) -> str:
     day = turns.conversation.day
-    return f"{day.day} {day:%b %Y}"
+    last = "" if turns.first == turns.last else f" to {turns.last}"
+    return f"{day.day} {day:%b %Y}, turn {turns.first}{last}"
 
 
 def _titled(source: str, text: str = "") -> str:
     """What a part is, in full: the day and the words of a turn, else a path."""
-    try:
-        turns = TurnRange.parse(source)
-    except ValueError:
+    turns = _turns(source)
+    if turns is None:
         return one_row(source)
-    last = "" if turns.first == turns.last else f" to {turns.last}"
     words = one_row(title_from(text, 60))
-    return f"{_day(turns)}, turn {turns.first}{last}" + (f", “{words}”" if words else "")
+    return _named(turns) + (f", “{words}”" if words else "")
 
 
 def _about_part(part: ExplainedPart, *, exact: bool) -> tuple[str, Text]:
@@ -238,8 +243,5 @@ def _about_out(each: LeftOut) -> tuple[str, Text]:
 
 def turn_of(source: str) -> TurnId | None:
     """The turn, or the first of the turns, that a source names."""
-    try:
-        turns = TurnRange.parse(source)
-    except ValueError:
-        return None
-    return TurnId(turns.conversation, turns.first)
+    turns = _turns(source)
+    return TurnId(turns.conversation, turns.first) if turns is not None else None

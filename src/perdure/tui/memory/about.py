@@ -40,7 +40,7 @@ def about_row(repo: Repository, look: MemoryView, row: MemoryRow, progress: Prog
     text = Text()
     if isinstance(row, FactRow):
         _fact(text, row, look.known)
-        _lines(text, _history(repo, look.tip, row.fact.path, row.fact.line, progress))
+        _last_change(text, repo, look.tip, row.fact.path, row.fact.line, progress)
     elif isinstance(row, Summary):
         _summary(text, row)
     else:
@@ -121,20 +121,14 @@ def _source(text: Text, repo: Repository, tip: str, row: MemoryRow, progress: Pr
             text.append(f"{one_row(each.speaker)}: ", "bold").append(f"{words[:_SAID]}{more}\n")
 
 
-def _history(
-    repo: Repository, tip: str, path: str, line: int, progress: Progress
-) -> tuple[str, ...]:
-    commit = commit_of_line(repo, tip, path, line, progress)
-    if not commit:
-        return ()
-    info = repo.commit_info(commit)
-    subject = info.subject.partition(": ")[2] or info.subject
-    return (f"last changed  {info.at:%a %d %b %Y}  {info.author.name}: {subject}  (d shows it)",)
-
-
-def _lines(text: Text, lines: Sequence[str]) -> None:
-    for line in lines:
-        text.append(f"\n{one_row(line)}\n", "dim")
+def _last_change(
+    text: Text, repo: Repository, tip: str, path: str, line: int, progress: Progress
+) -> None:
+    if commit := commit_of_line(repo, tip, path, line, progress):
+        info = repo.commit_info(commit)
+        subject = info.subject.partition(": ")[2] or info.subject
+        said = f"last changed  {info.at:%a %d %b %Y}  {info.author.name}: {subject}  (d shows it)"
+        text.append(f"\n{one_row(said)}\n", "dim")
 
 
 def commit_of_line(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 
@@ -50,14 +50,8 @@ def topics_of(look: MemoryView, words: str = "") -> list[Topic]:
         Topic(SUMMARIES, look.summaries),
     ]
     wanted = words.casefold()
-    if not wanted:
-        return found
     return [
-        Topic(
-            each.label,
-            tuple(row for row in each.rows if wanted in text_of(row).casefold()),
-            each.fact_topic,
-        )
+        replace(each, rows=tuple(row for row in each.rows if wanted in text_of(row).casefold()))
         for each in found
     ]
 

@@ -47,6 +47,11 @@ class Stretch:
         """Its label."""
         return f"{date(self.year, self.month, 1):%B}" if self.month else str(self.year)
 
+    @property
+    def count(self) -> int:
+        """Its conversations."""
+        return len(self.conversations)
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
@@ -269,13 +274,7 @@ class Rail(Tree[Entry]):
             8, self.scrollable_content_region.width - (2 if node.parent is self.root else 4)
         )
         entry = node.data
-        if isinstance(entry, Stretch):
-            sign = self._glyphs.expanded if node.is_expanded else self._glyphs.collapsed
-            count = str(len(entry.conversations))
-            label = f"{sign} {entry.label}"
-            line = Text(label, style)
-            line.append(count.rjust(max(1, width - len(label) - 1)), style + Style(dim=True))
-        elif isinstance(entry, Heading):
+        if isinstance(entry, Stretch | Heading):
             sign = self._glyphs.expanded if node.is_expanded else self._glyphs.collapsed
             line = Text(f"{sign} {entry.label}", style)
             count = str(entry.count)
