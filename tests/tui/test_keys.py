@@ -17,14 +17,14 @@ from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.dialogs.backend_picker import BackendPicker
 from perdure.tui.dialogs.edit import Editing
-from perdure.tui.dialogs.help import HelpScreen
+from perdure.tui.dialogs.help import FIXED, HelpScreen, named
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Question
 from perdure.tui.dialogs.text import Reading
 from perdure.tui.drawers.drawer import Drawer
 from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import SearchView
-from perdure.tui.keys import FIXED, hints_for, named
+from perdure.tui.keys import hints_for
 from perdure.tui.memory.screen import MemoryScreen
 from perdure.tui.palette import _CHAT
 from perdure.tui.timeline.screen import TimelineScreen

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from perdure.tui.dialogs.backend_picker import BackendPicker
-from perdure.tui.dialogs.help import KeyGroup
+from perdure.tui.dialogs.help import FIXED, KeyGroup, described
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.rail import Rail
 from perdure.tui.widgets.status_line import Hint
@@ -44,45 +44,6 @@ def hints_for(place: str | None, *, plain: bool) -> tuple[Hint, ...]:
     return (*here, *_EVERYWHERE)
 
 
-FIXED: dict[str, tuple[tuple[str, str], ...]] = {
-    "Writing": (
-        ("enter", "Send"),
-        ("ctrl+j", "New line"),
-        ("up", "Your last message, in an empty box"),
-        ("/new", "Begin a new conversation"),
-        ("/answer", "Ask for a reply that is missing"),
-        ("/backend", "Choose who speaks; with a name, from now on"),
-        ("/next NAME", "Let another backend give the next reply only"),
-        ("/merge", "What the open merge still needs; with a branch's name, merge it"),
-        ("/confirm", "Agree to a backend that came from outside, or not"),
-        ("/help", "Keys that work here"),
-        ("/quit", "Leave"),
-    ),
-    "Conversations": (
-        ("up down", "Move; the conversation under the cursor is shown"),
-        ("enter", "Stay there; on a branch, go there; on a tag, continue from there"),
-    ),
-    "Everywhere": (
-        ("tab", "Next pane"),
-        ("ctrl+p", "Commands"),
-        ("ctrl+c", "Copy the selected text"),
-    ),
-    "The timeline": (("up down pgup pgdn", "Move; beside the list is what the row is about"),),
-    "An open merge": (("up down pgup pgdn", "Move; beside the list is what each side says"),),
-    "Memory": (
-        ("up down pgup pgdn", "Move; beside the list is what the row is about"),
-        ("tab", "The list of lists, where it is wide enough"),
-    ),
-    "Search": (("enter", "Search; on a moment, go there"),),
-    "In a question": (
-        ("up down", "Move between the choices; the first one changes nothing"),
-        ("enter", "Take the choice"),
-    ),
-    "In a question for a name": (("enter", "Take the name"),),
-}
-"""Keys that no binding of ours describes: the message box, its slash commands, Textual's own."""
-
-
 _HERE = {"transcript": "Browsing the conversation", "rail": "Conversations"}
 
 
@@ -96,11 +57,11 @@ def key_groups(
     writing = [*FIXED["Writing"], ("pgup pgdn", "Scroll the conversation")]
     groups: list[KeyGroup] = [
         ("Writing", writing),
-        ("Browsing the conversation", _told(TranscriptView.BINDINGS)),
-        ("Conversations", [*FIXED["Conversations"], *_told(Rail.BINDINGS)]),
+        ("Browsing the conversation", described(TranscriptView.BINDINGS)),
+        ("Conversations", [*FIXED["Conversations"], *described(Rail.BINDINGS)]),
         ("The prompt, and search", [*FIXED["Search"], *_drawers()]),
-        ("In the list of backends", _told(BackendPicker.BINDINGS)),
-        ("Everywhere", [*FIXED["Everywhere"], *_told(screen), *_told(app)]),
+        ("In the list of backends", described(BackendPicker.BINDINGS)),
+        ("Everywhere", [*FIXED["Everywhere"], *described(screen), *described(app)]),
     ]
     first = _HERE.get(place or "", "Writing")
     return sorted(groups, key=lambda group: group[0] != first)
@@ -112,41 +73,7 @@ def _drawers() -> list[tuple[str, str]]:
     from perdure.tui.drawers.search import SearchView
 
     return [
-        *_told(PromptView.BINDINGS),
-        *_told(SearchView.BINDINGS),
-        *_told(Drawer.BINDINGS),
+        *described(PromptView.BINDINGS),
+        *described(SearchView.BINDINGS),
+        *described(Drawer.BINDINGS),
     ]
-
-
-def panel_keys(title: str, bindings: Sequence[BindingType]) -> list[KeyGroup]:
-    """What the help shows over a panel."""
-    return [(title, [*FIXED[title], *_told(bindings)])]
-
-
-def named(binding: Binding) -> str:
-    """A binding's keys as they are read, a space between them."""
-    return " ".join(_NAMES.get(key, key) for key in binding.key.split(","))
-
-
-def _told(bindings: Sequence[BindingType]) -> list[tuple[str, str]]:
-    return [
-        (named(binding), binding.description)
-        for binding in bindings
-        if isinstance(binding, Binding) and binding.description
-    ]
-
-
-_NAMES = {
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "question_mark": "?",
-    "escape": "esc",
-    "pageup": "pgup",
-    "pagedown": "pgdn",
-    "slash": "/",
-    "f1": "F1",
-    "f2": "F2",
-    "f4": "F4",
-    "f6": "F6",
-    "asterisk": "*",
-}

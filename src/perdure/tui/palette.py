@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from perdure.tui.chat.screen import ChatScreen
-from perdure.tui.keys import named
+from perdure.tui.dialogs.help import named
 from perdure.tui.panel import PanelScreen
 from perdure.tui.transcript.view import TranscriptView
 

@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from perdure.terminal.glyphs import Glyphs
-from perdure.tui.dialogs.help import HelpScreen, KeyGroup
+from perdure.tui.dialogs.help import FIXED, HelpScreen, described
 from perdure.tui.dialogs.text import Reading
 from perdure.tui.host import ChatHost
 from perdure.tui.themes import WIDTHS
@@ -199,9 +199,11 @@ class PanelScreen(Screen[None]):
     def action_nothing(self) -> None:
         """A hint that only tells."""
 
-    def show_keys(self, groups: Sequence[KeyGroup]) -> None:
+    def action_keys(self) -> None:
         """Show the keys that work here."""
-        self.app.push_screen(HelpScreen(groups, plain=self._glyphs.rule.isascii()))
+        title = self.BINDING_GROUP_TITLE or ""
+        keys = [*FIXED[title], *described(self.BINDINGS)]
+        self.app.push_screen(HelpScreen([(title, keys)], plain=self._glyphs.rule.isascii()))
 
     def read_in_full(self, title: str, text: Text) -> None:
         """Show a text over all of the panel, if nothing else was opened meanwhile."""

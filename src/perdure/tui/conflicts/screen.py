@@ -21,7 +21,6 @@ from perdure.terminal.glyphs import Glyphs
 from perdure.tui.conflicts.rows import conflict_row, conflict_text
 from perdure.tui.dialogs.question import Choice, one_row
 from perdure.tui.host import ChatHost
-from perdure.tui.keys import panel_keys
 from perdure.tui.panel import PanelScreen
 from perdure.tui.widgets.status_line import Hint, StatusLine
 
@@ -133,10 +132,6 @@ class ConflictsScreen(PanelScreen):
         """Both sides in full."""
         if self.row is not None:
             self.read_in_full(self.row.path, self._text())
-
-    def action_keys(self) -> None:
-        """Show the keys that work here."""
-        self.show_keys(panel_keys(self.BINDING_GROUP_TITLE, self.BINDINGS))
 
     # -- settling ------------------------------------------------------------------------------
 

@@ -14,6 +14,72 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 KeyGroup = tuple[str, Sequence[tuple[str, str]]]
+FIXED: dict[str, tuple[tuple[str, str], ...]] = {
+    "Writing": (
+        ("enter", "Send"),
+        ("ctrl+j", "New line"),
+        ("up", "Your last message, in an empty box"),
+        ("/new", "Begin a new conversation"),
+        ("/answer", "Ask for a reply that is missing"),
+        ("/backend", "Choose who speaks; with a name, from now on"),
+        ("/next NAME", "Let another backend give the next reply only"),
+        ("/merge", "What the open merge still needs; with a branch's name, merge it"),
+        ("/confirm", "Agree to a backend that came from outside, or not"),
+        ("/help", "Keys that work here"),
+        ("/quit", "Leave"),
+    ),
+    "Conversations": (
+        ("up down", "Move; the conversation under the cursor is shown"),
+        ("enter", "Stay there; on a branch, go there; on a tag, continue from there"),
+    ),
+    "Everywhere": (
+        ("tab", "Next pane"),
+        ("ctrl+p", "Commands"),
+        ("ctrl+c", "Copy the selected text"),
+    ),
+    "The timeline": (("up down pgup pgdn", "Move; beside the list is what the row is about"),),
+    "An open merge": (("up down pgup pgdn", "Move; beside the list is what each side says"),),
+    "Memory": (
+        ("up down pgup pgdn", "Move; beside the list is what the row is about"),
+        ("tab", "The list of lists, where it is wide enough"),
+    ),
+    "Search": (("enter", "Search; on a moment, go there"),),
+    "In a question": (
+        ("up down", "Move between the choices; the first one changes nothing"),
+        ("enter", "Take the choice"),
+    ),
+    "In a question for a name": (("enter", "Take the name"),),
+}
+"""Keys that no binding of ours describes: the message box, its slash commands, Textual's own."""
+
+_NAMES = {
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "question_mark": "?",
+    "escape": "esc",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+    "slash": "/",
+    "f1": "F1",
+    "f2": "F2",
+    "f4": "F4",
+    "f6": "F6",
+    "asterisk": "*",
+}
+
+
+def named(binding: Binding) -> str:
+    """A binding's keys as they are read, a space between them."""
+    return " ".join(_NAMES.get(key, key) for key in binding.key.split(","))
+
+
+def described(bindings: Sequence[BindingType]) -> list[tuple[str, str]]:
+    """The keys of bindings, and what each does."""
+    return [
+        (named(binding), binding.description)
+        for binding in bindings
+        if isinstance(binding, Binding) and binding.description
+    ]
 
 
 class HelpScreen(ModalScreen[None]):

@@ -20,7 +20,6 @@ from perdure.snapshot.facts import FactRow
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.host import ChatHost
-from perdure.tui.keys import panel_keys
 from perdure.tui.memory.about import about_row, change_of
 from perdure.tui.memory.edits import MemoryEdits
 from perdure.tui.memory.lists import MemoryLists
@@ -244,10 +243,6 @@ class MemoryScreen(PanelScreen):
             self._arrange(self._lists.look)
         if words and self.topic is not None and not self.topic.rows:
             self.go_to_list(self._lists.first_filled(self._lists.at))
-
-    def action_keys(self) -> None:
-        """Show the keys that work here."""
-        self.show_keys(panel_keys(self.BINDING_GROUP_TITLE, self.BINDINGS))
 
     # -- looking -------------------------------------------------------------------------------
 

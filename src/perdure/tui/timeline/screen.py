@@ -15,7 +15,6 @@ from perdure.git.operations.branches import Branch
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.host import ChatHost
-from perdure.tui.keys import panel_keys
 from perdure.tui.panel import PanelScreen
 from perdure.tui.timeline.about import About, about_entry
 from perdure.tui.timeline.lists import TABS, Tab, TimelineLists
@@ -234,10 +233,6 @@ class TimelineScreen(PanelScreen):
         at = self._lists.operation_at(entry)
         if at is not None:
             self.rows.highlighted = at
-
-    def action_keys(self) -> None:
-        """Show the keys that work here."""
-        self.show_keys(panel_keys(self.BINDING_GROUP_TITLE, self.BINDINGS))
 
     # -- keys: the row -------------------------------------------------------------------------
 
