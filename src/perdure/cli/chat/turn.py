@@ -29,33 +29,15 @@ ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that ask a program to end."""
 
 
-def run_message(path: Path, text: str | None, *, fresh: bool, backend: str = "") -> int:
-    """Send ``text``, or answer the last message if it is None. Returns 0 for a whole reply.
+def run_turn(path: Path, begin: Callable[[Session], AsyncIterator[Event]], backend: str) -> int:
+    """Run the turn that ``begin`` starts in an open session. Returns 0 for a whole reply.
 
     ``backend`` gives this one reply; empty for the one listed first.
     """
-
-    def begin(session: Session) -> AsyncIterator[Event]:
-        if fresh:
-            session.new_conversation()
-        return session.resume() if text is None else session.send(text)
-
-    return run_turn(path, begin, backend=backend)
+    return asyncio.run(_run(path, begin, backend))
 
 
-def run_turn(
-    path: Path, begin: Callable[[Session], AsyncIterator[Event]], *, backend: str = ""
-) -> int:
-    """Run the turn that ``begin`` starts in an open session. Returns 0 for a whole reply."""
-    return asyncio.run(_run(path, begin, backend=backend))
-
-
-async def _run(
-    path: Path,
-    begin: Callable[[Session], AsyncIterator[Event]],
-    *,
-    backend: str,
-) -> int:
+async def _run(path: Path, begin: Callable[[Session], AsyncIterator[Event]], backend: str) -> int:
     session = await Session.open(path)
     try:
         notices = list(session.notices)

@@ -46,6 +46,4 @@ def command(turn: str, name: str, backend: str) -> None:
     from perdure.cli.chat.turn import run_turn
 
     branch = plan.rewind.name if plan.rewind else ""
-    sys.exit(
-        run_turn(path, lambda session: session.regenerate(str(plan.turn), branch), backend=backend)
-    )
+    sys.exit(run_turn(path, lambda session: session.regenerate(str(plan.turn), branch), backend))

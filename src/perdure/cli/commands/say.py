@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import click
 
 from perdure.cli.chat.visit import visit_options, visited
 from perdure.cli.input.stdin import read_text
 from perdure.cli.target import companion_to_talk_to, usual_options
+
+if TYPE_CHECKING:
+    from perdure.chat.events import Event
+    from perdure.chat.session import Session
 
 
 @click.command("say")
@@ -36,9 +42,14 @@ def command(
     said = read_text().rstrip("\n") if text == "-" else text
     if said is not None and not said.strip():
         raise click.UsageError("TEXT is empty")
-    from perdure.cli.chat.turn import run_message
+    from perdure.cli.chat.turn import run_turn
+
+    def begin(session: Session) -> AsyncIterator[Event]:
+        if fresh:
+            session.new_conversation()
+        return session.resume() if said is None else session.send(said)
 
     path = companion_to_talk_to()
     with visited(path, place, keep=keep, drop=drop):
-        code = run_message(path, said, fresh=fresh, backend=backend)
+        code = run_turn(path, begin, backend)
     sys.exit(code)
