@@ -54,26 +54,19 @@ def key_groups(
 
     ``screen`` and ``app`` are the bindings that hold everywhere.
     """
+    from perdure.tui.drawers.drawer import Drawer
+    from perdure.tui.drawers.prompt import PromptView
+    from perdure.tui.drawers.search import SearchView
+
+    drawers = [*PromptView.BINDINGS, *SearchView.BINDINGS, *Drawer.BINDINGS]
     writing = [*FIXED["Writing"], ("pgup pgdn", "Scroll the conversation")]
     groups: list[KeyGroup] = [
         ("Writing", writing),
         ("Browsing the conversation", described(TranscriptView.BINDINGS)),
         ("Conversations", [*FIXED["Conversations"], *described(Rail.BINDINGS)]),
-        ("The prompt, and search", [*FIXED["Search"], *_drawers()]),
+        ("The prompt, and search", [*FIXED["Search"], *described(drawers)]),
         ("In the list of backends", described(BackendPicker.BINDINGS)),
         ("Everywhere", [*FIXED["Everywhere"], *described(screen), *described(app)]),
     ]
     first = _HERE.get(place or "", "Writing")
     return sorted(groups, key=lambda group: group[0] != first)
-
-
-def _drawers() -> list[tuple[str, str]]:
-    from perdure.tui.drawers.drawer import Drawer
-    from perdure.tui.drawers.prompt import PromptView
-    from perdure.tui.drawers.search import SearchView
-
-    return [
-        *described(PromptView.BINDINGS),
-        *described(SearchView.BINDINGS),
-        *described(Drawer.BINDINGS),
-    ]

@@ -54,17 +54,14 @@ def _show(rows: list[BranchRow]) -> None:
 
     width = max((len(row.branch.name) for row in rows), default=0)
     for row in rows:
-        talk = row.turn
-        words = (
-            f"{talk.at:%Y-%m-%d %H:%M}  {subject_words(talk)}"
-            if talk
-            else f"{row.branch.at:%Y-%m-%d %H:%M}  {row.branch.subject}"
-        )
+        at, words = row.branch.at, row.branch.subject
+        if row.turn:
+            at, words = row.turn.at, subject_words(row.turn)
         elsewhere = f"  (open in {row.branch.elsewhere})" if row.branch.elsewhere else ""
         print_styled(
             styled("* " if row.branch.is_current else "  ", "green"),
             styled(row.branch.name.ljust(width), "green" if row.branch.is_current else None),
-            styled(f"  {words}{elsewhere}"),
+            styled(f"  {at:%Y-%m-%d %H:%M}  {words}{elsewhere}"),
         )
 
 

@@ -36,9 +36,9 @@ def list_models() -> None:
         return
     for model in store.CATALOGUE.values():
         found = here.get(model.name)
-        state = (
-            "not fetched" if found is None else "here" if found.sound else "damaged; pull it again"
-        )
+        state = "not fetched"
+        if found is not None:
+            state = "here" if found.sound else "damaged; pull it again"
         size = f"{model.size / 1e6:.0f} MB"
         print_styled(styled(model.name, bold=True), styled(f"  {size}  {model.licence}  {state}"))
         print_line(f"  {model.title}: {model.about}")

@@ -98,19 +98,13 @@ class BackendPicker(ModalScreen[Picked | None]):
         if candidate.problem:
             note = candidate.problem
         else:
-            place = (
-                "First in companion.yaml"
-                if candidate.order == 1
-                else f"Number {candidate.order} in the order of failover"
-                if candidate.order
-                else "Not in the order of failover"
-            )
-            away = (
-                f"What you say, and the conversation before it, goes to {candidate.host}."
-                if candidate.hosted
-                else "What you say stays on this machine."
-            )
-            note = f"{place}. {away}"
+            place = f"Number {candidate.order} in the order of failover"
+            if candidate.order < 2:
+                place = ("Not in the order of failover", "First in companion.yaml")[candidate.order]
+            note = f"{place}. What you say stays on this machine."
+            if candidate.hosted:
+                say = "What you say, and the conversation before it, goes to"
+                note = f"{place}. {say} {candidate.host}."
         self.query_one("#backend-note", Static).update(Text(_line(note)))
 
     @on(OptionList.OptionSelected)

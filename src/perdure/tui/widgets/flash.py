@@ -94,14 +94,10 @@ class Flash(Static):
             self._show()
 
     def _show(self) -> None:
-        signs = {
-            "info": self._glyphs.separator,
-            "success": self._glyphs.saved,
-            "warning": self._glyphs.warning,
-            "error": self._glyphs.warning,
-        }
+        signs = {"info": self._glyphs.separator, "success": self._glyphs.saved}
         if self._notices:
-            lines = (f"{signs[each.level]} {each.line}" for each in self._notices)
+            grave = self._glyphs.warning
+            lines = (f"{signs.get(each.level, grave)} {each.line}" for each in self._notices)
             self.update(Text("\n".join(lines)))
             self.set_classes(f"-{self._notices[0].level}")
         self.display = bool(self._notices)
