@@ -1,7 +1,8 @@
 """The environment for processes that perdure starts by itself: without keys.
 
-A key may stand in any variable (``key: env:NAME`` in a manifest), so what goes along is named, and
-the rest stays. Programs that the user chose, an editor or a pager, get all of it as ever.
+A key may be in any variable (``key: env:NAME`` in a manifest), so the variables passed on are
+named, and the rest are not passed. Programs that the user chose, an editor or a pager, get the
+whole environment as usual.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ class Problem(Exception):
 
     Attributes:
         what: what happened, a clause without a full stop.
-        kept: what is safe nevertheless; may be empty.
+        kept: what is safe in spite of it; may be empty.
         next_step: what the user can do; may be empty.
     """
 

@@ -151,7 +151,7 @@ async def test_nothing_came_and_all_is_as_it_was(companion: Path) -> None:
     for turn in ("", "1"):
         events = await again(companion, turn, down)
         assert isinstance(events[-1], Failed)
-        assert events[-1].kept == "All is as it was before."
+        assert events[-1].kept == "Everything is as it was before."
         assert "--resume" not in events[-1].next_step
         after = git(companion, "for-each-ref", "refs/heads") + git(
             companion, "symbolic-ref", "HEAD"
@@ -196,7 +196,7 @@ async def test_choose_swaps_the_last(companion: Path) -> None:
     assert rows(companion)[1] == (2, "Reply 7 to One.", False)
     assert git(companion, "log", "-1", "--format=%an %s") == "Ana edit: answer 1 to “One.”\n"
     with Workspace.open(companion) as workspace:
-        with pytest.raises(CannotAct, match="stands"):
+        with pytest.raises(CannotAct, match="already the one shown"):
             plan_choice(workspace, "@", 1)
         with pytest.raises(CannotAct, match="no answer 3"):
             plan_choice(workspace, "@", 3)

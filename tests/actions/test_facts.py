@@ -127,7 +127,7 @@ def test_an_edit_changes_its_line_only(workspace: Workspace, companion: Path) ->
     )
     assert line in after
     there = known(workspace)
-    with pytest.raises(CannotAct, match="so already"):
+    with pytest.raises(CannotAct, match="already so"):
         plan_edit_fact(workspace, there, there.find("people:2"), FactEdit(text="b"))
     # To another topic, in one commit; the line before it stays.
     commit_plan(
@@ -162,7 +162,7 @@ def test_what_changed_meanwhile_is_not_written_over(workspace: Workspace, compan
     with pytest.raises(TipMoved):
         commit_plan(workspace, plan)
     (companion / PEOPLE).write_text("# People\n\n- Not committed.\n")
-    with pytest.raises(CannotAct, match="no commit"):
+    with pytest.raises(CannotAct, match="uncommitted edit"):
         add(workspace, "people", "Three.")
     assert (companion / PEOPLE).read_text() == "# People\n\n- Not committed.\n"
 
@@ -193,7 +193,7 @@ def test_set_aside_it_stays_where_it_is_and_out_of_prompts(
     commit_plan(workspace, plan_edit_fact(workspace, there, there.rows[0], FactEdit(pinned=True)))
     there = known(workspace)
     assert there.rows[0].aside
-    with pytest.raises(CannotAct, match="aside already"):
+    with pytest.raises(CannotAct, match="already set aside"):
         plan_exclude_fact(there, there.rows[0])
     commit_plan(workspace, plan_exclude_fact(there, there.rows[0], back=True))
     assert not any(row.aside for row in known(workspace).rows)

@@ -48,7 +48,7 @@ def test_a_new_file_begins_and_an_empty_one_is_none(companion: Path) -> None:
     [
         (b"---\ndepth: four\n---\nhi\n", "depth must be a number"),
         (b"\xff\n", "not UTF-8"),
-        (b"a\n<<<<<<< HEAD\nb\n", "conflict marks"),
+        (b"a\n<<<<<<< HEAD\nb\n", "conflict markers"),
         (b"sk-ant-api03-Q7vX2mN8pL4kJ6hG3fD5\n", "looks like a key"),
     ],
 )

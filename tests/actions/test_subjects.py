@@ -104,7 +104,7 @@ def test_a_folder_that_vanished_is_one_line_with_the_way_back(companion: Path) -
     (companion / "persona").rmdir()
     (line,) = said(companion)
     assert line.endswith(
-        "persona/ is missing. Bring it back, in her folder: git checkout -- persona"
+        "persona/ is missing. To bring it back, in her folder: git checkout -- persona"
     )
     git(companion, "checkout", "--", "persona")
     assert said(companion) == []

@@ -61,7 +61,7 @@ async def test_plans(talked: Path) -> None:
     said = _said(talked, lambda workspace: regenerate.plan_regenerate(workspace, "1").describe())
     assert "not the newest message" in said
     said = _said(talked, lambda workspace: answers.plan_choice(workspace, "3", 1).describe())
-    assert "Answer 1 to “the hill” stands" in said
+    assert "Shows answer 1 to “the hill”" in said
     loud = git(talked, "log", "-1", "--format=%H", "--", "persona").strip()
     said = _said(talked, lambda workspace: revert.plan_revert(workspace, loud).describe())
     assert re.search(f"Takes back “persona: loud” {_WHEN}", said)
@@ -86,7 +86,7 @@ async def test_names_of_acts_end_whole(talked: Path) -> None:
         assert [row.words for row in list_operations(workspace)[:2]] == ["side", "before"]
         words = correct.find_words(workspace, "2")
         assert words.named == "your words “the mill”"
-        with pytest.raises(CannotAct, match="“the mill” read so already"):
+        with pytest.raises(CannotAct, match="“the mill” read like that already"):
             correct.correct(workspace, words, "the mill")
         reply = correct.find_words(workspace, "3", reply=True)
         assert reply.named == "answer 2 to “the hill”"

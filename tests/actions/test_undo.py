@@ -187,7 +187,7 @@ async def test_an_operation_under_what_was_written_down_is_still_undone(companio
         rewind(workspace, plan_rewind(workspace, str(one), "again"))
     noted(companion, one)
     step = undo(companion)
-    assert step.said() == "Undone: going back to “The weir is loud.”. You are on main again."
+    assert step.said() == "Undone: going back to “The weir is loud.”. You are back on main."
     assert git(companion, "branch", "--show-current").strip() == "main"
 
 

@@ -227,7 +227,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def three(model: Path, folder: Path) -> list[Server]:
-    """One for each protocol, none of them started; named in the order of failover."""
+    """One for each protocol, none of them started; named in the failover order."""
     return [
         Server("openai", "A", model, folder),
         Server("anthropic", "B", model, folder),

@@ -151,8 +151,8 @@ async def test_every_turn_is_on_the_branch_afterwards(
         assert f"> {text}\n" in texts(companion), text
     assert git(companion, "for-each-ref", "refs/heads/chat-*", "refs/worktree") == ""
     if face == "chat":
-        assert sum("the talk goes on, on a branch of its own" in text for text in told) == 1
-        assert "What was said while git was at work on its branch is on main now." in told
+        assert sum("the conversation continues on a separate branch" in text for text in told) == 1
+        assert "What was said while git was at work is now on main." in told
     assert git(companion, "status", "--porcelain") == ""
     assert_sound(companion)
 

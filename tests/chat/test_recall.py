@@ -92,7 +92,9 @@ async def test_an_index_that_is_far_behind_delays_no_turn(
     second = await events_of(session.send("And where?"))
     level.set()
     await session.close()
-    behind = [e for e in first + second if isinstance(e, Notice) and "still being read" in e.text]
+    behind = [
+        e for e in first + second if isinstance(e, Notice) and "Recall is still reading" in e.text
+    ]
     assert len(behind) == 1
     assert [type(e) for e in (first[-1], second[-1])] == [Saved, Saved]
 

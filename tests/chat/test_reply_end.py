@@ -120,7 +120,7 @@ async def test_a_reply_that_was_cut_at_its_limit_says_so(companion: Path) -> Non
 
 @pytest.mark.parametrize(
     ("stop", "words"),
-    [("refused", "a filter"), ("cancelled", "broke"), ("unclosed", "never closed them")],
+    [("refused", "a filter"), ("cancelled", "broke"), ("unclosed", "never closed its thoughts")],
 )
 async def test_a_reply_that_the_server_broke_off_is_kept_and_told_as_that(
     companion: Path, stop: StopReason, words: str
@@ -166,6 +166,6 @@ async def test_a_model_that_is_being_loaded_is_waited_for(
     await session.close()
     failed, (notice,) = told(heard)
     assert failed == []
-    assert notice == "scripted is loading its model; it is waited for."
+    assert notice == "scripted is loading its model; waiting for it."
     assert len(backend.asked) == 8
     assert any(isinstance(event, Saved) for event in heard)

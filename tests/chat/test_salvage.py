@@ -45,7 +45,7 @@ async def test_a_data_folder_that_cannot_be_written_is_told(
     crash(companion, "prepare_turn", "Two, half", "And two?")
     for _ in range(2):
         first, *_rest = await reopened(companion)
-        assert "cannot be written, so this folder is not known again" in first
+        assert "cannot be written, so perdure cannot recognise this folder again" in first
         assert "XDG_DATA_HOME" in first
     assert ("And two?", ["Two, half"]) in texts(companion)
     assert_sound(companion)

@@ -378,7 +378,9 @@ async def test_a_branch_switched_between_turns_is_followed_and_said(companion: P
     git(companion, "checkout", "-qb", "softer")
     events = await events_of(session.send("On softer."))
     await session.close()
-    assert "the talk goes on, on softer" in next(e.text for e in events if isinstance(e, Notice))
+    assert "the conversation continues on softer" in next(
+        e.text for e in events if isinstance(e, Notice)
+    )
     assert git(companion, "log", "-1", "--format=%s", "softer") == "turn: On softer.\n"
     assert git(companion, "log", "-1", "--format=%s", "main") == "turn: On main.\n"
     assert_sound(companion)
@@ -529,7 +531,7 @@ async def test_a_key_in_a_message_is_taken_out_before_it_is_sent_or_saved(compan
     session = await Session.open(companion, backends=[backend])
     events = await events_of(session.send(f"My key is {key}, remember it."))
     await session.close()
-    assert sum("key was taken out" in e.text for e in events if isinstance(e, Notice)) == 2
+    assert sum("key was removed" in e.text for e in events if isinstance(e, Notice)) == 2
     assert key not in backend.asked[0].messages[-1].content
     assert key not in git(companion, "log", "-p")
     last = life(companion)[-1]

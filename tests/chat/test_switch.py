@@ -422,7 +422,7 @@ async def test_a_key_is_masked_before_it_is_shown(companion: Path) -> None:
     assert kept.message.text == "My key is [key removed], remember it."
     assert key not in backend.asked[0].messages[-1].content
     assert life(companion)[-1].replies[0].text == shown
-    assert sum("key was taken out" in text for text in told(events)) == 2
+    assert sum("key was removed" in text for text in told(events)) == 2
     assert key not in "".join(git(companion, "log", "-p"))
 
 

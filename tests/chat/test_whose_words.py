@@ -53,7 +53,7 @@ async def test_what_she_said_under_another_name_is_hers(companion: Path) -> None
     said, told = await sent(companion, "What did you say?")
     assert [role for role, _ in said] == ["assistant", "user", "assistant", "user"]
     assert said[2] == ("assistant", "I heard: How was the river?")
-    assert any("She is called Mirea now" in text for text in told)
+    assert any("She is now called Mirea" in text for text in told)
     _, told = await sent(companion, "And now?")
     assert not any("is called" in text for text in told)
 

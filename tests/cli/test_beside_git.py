@@ -23,7 +23,7 @@ async def test_a_branch_without_a_commit_is_left_again(companion: Path, perdure:
     events = await events_of(session.send("Later."))
     await session.close()
     told = [event.text for event in events if isinstance(event, Notice)]
-    assert any("The branch fresh, which is checked out now, has no commit yet" in it for it in told)
+    assert any("The branch fresh is checked out now but has no commit yet" in it for it in told)
     assert [event.branch for event in events if isinstance(event, Saved)] == ["main"]
     said = perdure("-c", str(companion), "say", "Hello.")
     assert said.returncode == 1

@@ -93,7 +93,7 @@ def test_a_notice_about_a_reply_stands_below_it_on_a_line_of_its_own(
     talker: Path, server: ApiServer
 ) -> None:
     server.reply = f"First line.\nIt is {KEY} and no more."
-    notice = "Something that looks like a key was taken out before it was sent or saved; "
+    notice = "Something that looks like a key was removed before it was sent or saved; "
     lines = run(talker, "say", "Hello?", stdin=b"").stdout.splitlines()
     assert lines[-2] == "It is [key removed] and no more."
     assert lines[-1].startswith(notice)

@@ -89,7 +89,7 @@ def test_rewind_goes_on_from_a_turn_and_leaves_the_old_line(companion: Path, run
 
     assert run("rewind", "@-1", code=2).stdout == ""
     shown = run("rewind", "@-1", "--dry-run").stdout
-    assert "1 turn, 1 change of persona or memory" in shown
+    assert "1 turn, 1 change to persona or memory" in shown
     assert "“Two.”" in shown
     assert refs(companion) == before
 
@@ -135,18 +135,18 @@ def test_edits_by_hand_are_committed_before_a_rewind(companion: Path, run: Run) 
 REFUSED = [
     (("rewind", "@-99", "--yes"), "does not go back"),
     (("rewind", "nowhere", "--yes"), "nowhere"),
-    (("rewind", "@", "--yes"), "last word here already"),
-    (("rewind", "@-1", "--as", "main", "--yes"), "there is a branch main"),
+    (("rewind", "@", "--yes"), "already the last turn here"),
+    (("rewind", "@-1", "--as", "main", "--yes"), "there is already a branch main"),
     (("rewind", "@-1", "--as", "a..b", "--yes"), "a..b"),
     (("switch", "nowhere"), "no branch nowhere"),
-    (("branch", "main"), "there is a branch main"),
+    (("branch", "main"), "there is already a branch main"),
     (("branch", "main", "--delete", "--yes"), "checked out"),
     (("branch", "x", "--at", "nowhere"), "nowhere"),
     (("tag", "no such", "@"), "no such"),
     (("tag", "gone", "--delete"), "no tag gone"),
-    (("redo", "--yes"), "nothing was undone"),
-    (("revert", "@"), "is talk"),
-    (("restore", "conversations", "--at", "HEAD", "--yes"), "is talk"),
+    (("redo", "--yes"), "nothing to redo"),
+    (("revert", "@"), "is part of a conversation"),
+    (("restore", "conversations", "--at", "HEAD", "--yes"), "is part of a conversation"),
     (("merge", "gone", "--yes"), "perdure branch lists"),
     (("restore", "persona/none.md", "--at", "HEAD", "--yes"), "there is no persona/none.md"),
     (("archive", "--reopen"), "not in the archive"),
@@ -193,7 +193,7 @@ def test_branches_are_listed_begun_and_taken_away(companion: Path, run: Run) -> 
     talk(companion, "Only here.")
     run("switch", "main")
     run("branch", "early", "--delete", code=2)
-    assert "only there: 1 turn" in run("branch", "early", "--delete", "--yes").stdout
+    assert "Only on that branch: 1 turn" in run("branch", "early", "--delete", "--yes").stdout
     assert "early" not in git(companion, "branch")
     run("undo")
     assert "Only here." in git(companion, "log", "-1", "--format=%s", "early")
@@ -320,7 +320,7 @@ def test_files_come_back_as_they_were(companion: Path, run: Run) -> None:
     run("restore", "persona", "--at", "before-the-move", code=2)
     shown = run("restore", "persona", "--at", "before-the-move", "--dry-run").stdout
     assert f"brings back {VOICE}" in shown
-    assert "removes (it was not there then) persona/60-new.md" in shown
+    assert "removes (it did not exist then) persona/60-new.md" in shown
     run("restore", "persona", "--at", "before-the-move", "--yes")
     assert (companion / VOICE).read_text() == old
     assert not (companion / "persona/60-new.md").exists()
@@ -337,7 +337,7 @@ def test_an_edit_in_no_commit_is_never_restored_over(companion: Path, run: Run) 
     )
     (companion / "companion.yaml").write_text("format: [broken\n")
     said = run("restore", "companion.yaml", "--at", "HEAD~1", "--yes", code=1).stderr
-    assert "has an edit that is in no commit" in said
+    assert "has an uncommitted edit" in said
     assert (companion / "companion.yaml").read_text() == "format: [broken\n"
 
 
@@ -360,9 +360,9 @@ def test_tags_are_named_listed_and_taken_away(companion: Path, run: Run) -> None
 def test_a_tag_and_a_branch_never_have_one_name(companion: Path, run: Run) -> None:
     """A `git push origin NAME`, which everybody types, is refused then."""
     talk(companion, "One.")
-    assert "there is a branch main" in run("tag", "main", code=1).stderr
+    assert "there is already a branch main" in run("tag", "main", code=1).stderr
     run("tag", "here")
-    assert "there is a tag here" in run("branch", "here", code=1).stderr
+    assert "there is already a tag here" in run("branch", "here", code=1).stderr
     talk(companion, "Two.")
     run("rewind", "@-1", "--as", "here", "--yes", code=1)
     assert git(companion, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags") == (
@@ -398,7 +398,7 @@ def test_undo_walks_back_over_everything_and_redo_forth(companion: Path, run: Ru
         assert_sound(companion)
     assert (
         "something new" in run("redo", code=1).stderr
-        or "nothing was undone" in run("redo", code=1).stderr
+        or "nothing to redo" in run("redo", code=1).stderr
     )
 
 
@@ -458,7 +458,7 @@ def test_an_archived_companion_is_read_and_not_talked_to(
     assert "The river is high." in page.read_text()
 
     said = run("say", "Are you there?", code=1).stderr
-    assert "is in the archive" in said
+    assert "is archived" in said
     assert "perdure archive --reopen" in said
     assert run("log", "-n", "1").stdout
     run("archive", "--reopen")

@@ -159,7 +159,7 @@ def test_dates_name_the_tip_of_then(perdure: Perdure, mira: Path) -> None:
     found = json.loads(perdure("diff", "2026-01-06", "--json").stdout)
     assert [entry["path"] for entry in found] == expected
     one_line_error(perdure("log", "1999-01-01"), "before this history begins")
-    one_line_error(perdure("log", "2999-01-01"), "not come yet")
+    one_line_error(perdure("log", "2999-01-01"), "in the future")
     one_line_error(perdure("log", "--since", "soonish"), "soonish", "3 weeks ago")
     one_line_error(perdure("diff", "soonish"), "soonish", "3 weeks ago", "HEAD~3", "@-3")
 

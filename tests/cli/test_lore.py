@@ -170,14 +170,14 @@ def test_two_who_change_one_entry_do_not_overwrite_each_other(companion: Path) -
         done = add_lore(workspace, LoreEntry("", ("river",), "Loud."))
         seen = find_entry(workspace, "river")
         change_lore(workspace, seen, LoreEntry(done.entry.path, ("river",), "Quiet."))
-        with pytest.raises(CannotAct, match="changed meanwhile"):
+        with pytest.raises(CannotAct, match="changed in the meantime"):
             change_lore(workspace, seen, LoreEntry(done.entry.path, ("river",), "Dry."))
         second = add_lore(workspace, LoreEntry("", ("River",), "Another."))
         assert second.entry.path == "lore/river-2.md"
         with pytest.raises(BadFile, match="no keys"):
             add_lore(workspace, LoreEntry("", (), "Never."))
         write(companion, "river.md", "---\nkeys: x\n---\nx\n", commit=False)
-        with pytest.raises(CannotAct, match="in no commit"):
+        with pytest.raises(CannotAct, match="uncommitted edit"):
             change_lore(
                 workspace,
                 find_entry(workspace, "river.md"),

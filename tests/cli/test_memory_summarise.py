@@ -173,7 +173,7 @@ async def test_a_real_model_writes_a_summary_that_can_be_read(
     # So small a model may copy the talk, which is no summary; sentences are taken then.
     text, by_model = record["summary"], record["backend"] == "local"
     assert record["extractive"] is not by_model
-    assert by_model or record["without_model"] == "its answer was of no use"
+    assert by_model or record["without_model"] == "its answer was not usable"
     assert 8 <= len(text) <= 102 * 6
     assert by_model is ("\n" not in text)
     (path,) = [name for name in listed(companion) if name.startswith("memory/summaries/")]

@@ -78,12 +78,12 @@ def test_edit_takes_stdin_her_words_and_refuses_what_it_must(companion: Path, ru
     run("edit", "@", "--reply", "-", stdin="She said\n\n# this\n")
     assert "# this" in run("show", "@").stdout
     assert "perdure aside" in run("edit", "@", "   ", code=1).stderr
-    assert "so already" in run("edit", "@", "One.", code=1).stderr
+    assert "like that already" in run("edit", "@", "One.", code=1).stderr
     assert "--reply" in run("edit", "0", "Hi.", code=1).stderr
     assert "terminal" in run("edit", "@", code=2).stderr
     path = companion / git(companion, "ls-files", "conversations").strip()
     path.write_text(path.read_text().replace("> One.", "> Une."))
-    assert "no commit" in run("edit", "@", "Two.", code=1).stderr
+    assert "uncommitted edit" in run("edit", "@", "Two.", code=1).stderr
     assert "> Une." in path.read_text()
 
 
@@ -149,7 +149,7 @@ def test_aside_reaches_over_conversations(companion: Path, run: Run) -> None:
     assert len(plan["turns"]) >= 1
     wide = json.loads(run("aside", f"{older}..@-1", "--json").stdout)["plan"]
     assert len(wide["files"]) == 2
-    assert "before it begins" in run("aside", f"@-1..{older}", code=1).stderr
+    assert "before it starts" in run("aside", f"@-1..{older}", code=1).stderr
     assert first
 
 

@@ -86,9 +86,9 @@ def test_what_cannot_be_is_refused(changed: Path, run: Run) -> None:
     before = tip(changed)
     run("say", "--drop", "x", code=2)
     run("say", "--at", "@-1", "--keep", "a", "--drop", "x", code=2)
-    assert "names no" in run("say", "--at", "nowhere", "x", code=1).stderr
+    assert "nowhere" in run("say", "--at", "nowhere", "x", code=1).stderr
     assert "already" in run("say", "--at", "@-1", "--keep", "main", "x", code=1).stderr
-    assert "last word" in run("say", "--at", "@", "x", code=1).stderr
+    assert "last turn" in run("say", "--at", "@", "x", code=1).stderr
     git(changed, "switch", "-q", "--detach")
     assert "perdure switch" in run("say", "--at", "@-1", "x", code=1).stderr
     git(changed, "switch", "-q", "main")

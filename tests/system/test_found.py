@@ -168,7 +168,7 @@ async def test_a_branch_taken_from_under_the_talk_is_said_once(companion: Path) 
         again = [e.text async for e in session.send("Three.") if isinstance(e, Notice)]
     finally:
         await session.close()
-    assert [text for text in told if "No branch is checked out any more" in text]
+    assert [text for text in told if "No branch is checked out now" in text]
     assert not [text for text in again if "checked out" in text]
     assert "Three." in git(companion, "grep", "-h", "Three", "main")
 

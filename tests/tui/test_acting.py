@@ -108,7 +108,7 @@ async def test_nothing_is_done_to_a_message_out_of_view(companion: Path) -> None
             await pilot.press(key)
             await until(pilot, lambda: app.chat.view.cursor_in_view)
             await settled(app, pilot)
-            assert "the picked one" in flash(app), key
+            assert "is selected now" in flash(app), key
             assert app.screen is app.chat, key
             assert picked(app) == "I heard: six"
         assert git(companion, "rev-parse", "HEAD") == before

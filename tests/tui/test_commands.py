@@ -69,7 +69,7 @@ async def test_the_words_that_people_use_are_found(running: Running) -> None:
             hits = [each for each in found if Matcher(word).match(each.title) > 0]
             assert action in {plain(each.action) for each in hits}, word
         (again,) = [each for each in found if each.action == "regenerate"]
-        assert again.help == "To the picked message. Key: r"
+        assert again.help == "To the selected message. Key: r"
 
 
 async def test_every_key_over_the_talk_is_in_the_palette(companion: Path) -> None:

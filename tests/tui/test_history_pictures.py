@@ -141,7 +141,7 @@ def test_a_question(snap_compare: Compare, glyphs: Glyphs) -> None:
         )
         choices = (
             Choice("", "Leave it as it is"),
-            Choice("keep", "Take it back", "She may go on in that voice for a while."),
+            Choice("keep", "Take it back", "She may keep that voice for a while."),
             Choice("new", "Take it back, and begin a new conversation"),
         )
         app.push_screen(Question("Take back a change", says, choices, glyphs))

@@ -59,7 +59,7 @@ async def test_p_shows_what_a_turn_was_answered_to_and_enter_goes_to_a_part(
         assert f"“{SAID[2]}”" in head(app)
         assert turns[2] not in head(app)
         assert "The hash matches" in head(app)
-        assert "as sent with the turn before" in head(app)
+        assert "shared with the turn before" in head(app)
         assert "persona/10-who.md" in rows(app)[0]
         assert "always in" in rows(app)[0]
         await until(pilot, lambda: "You are Mira" in beside(app))
@@ -105,7 +105,7 @@ async def test_search_goes_to_moments_and_n_goes_on(companion: Path) -> None:
     async with chatting(companion) as (app, pilot):
         app.chat.action_browse()
         await pilot.press("n")
-        await until(pilot, lambda: "Nothing was searched for" in flash(app))
+        await until(pilot, lambda: "You have not searched yet" in flash(app))
         await pilot.press("slash")
         await until(pilot, lambda: isinstance(app.screen, SearchView))
         app.screen.query_one(Input).value = "sisters' birthdays"

@@ -36,14 +36,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "keys.md"
 TOP = """\
 # Keys of the chat screen
 
-Written from the program's bindings; a test keeps it true. `F1` shows the same list on the screen.
+Generated from the program's bindings; a test keeps it up to date. `F1` shows the same list on the
+screen.
 
-There are two layers. While you write, only keys with ctrl and F keys are commands, and `esc`, which
-stops a reply, else steps back; it never destroys anything, and never begins to write. While you
-browse the conversation or the rail, single letters are commands; in the conversation, any other
-letter begins a message.
+There are two layers. While you write, only ctrl keys, F keys and `esc` are commands. `esc` stops a
+reply or, if there is none, steps back; it never destroys anything and never starts writing. While
+you browse the conversation or the sidebar, single letters are commands; in the conversation, any
+other letter starts a message.
 
-The id is the name of the binding; keys without one are fixed.
+The id is the binding's name; keys without one are fixed.
 """
 PLACES: tuple[tuple[str, Sequence[BindingType]], ...] = (
     ("Writing", Composer.BINDINGS[len(Composer.BINDINGS) - 2 :]),
@@ -57,10 +58,10 @@ PLACES: tuple[tuple[str, Sequence[BindingType]], ...] = (
     ("The prompt", PromptView.BINDINGS),
     ("Search", SearchView.BINDINGS),
     ("In the prompt and in search", Drawer.BINDINGS),
-    ("In a text to be read", Reading.BINDINGS),
-    ("In a box for words", Editing.BINDINGS),
-    ("In a question", Question.BINDINGS),
-    ("In a question for a name", NameDialog.BINDINGS),
+    ("In a long text", Reading.BINDINGS),
+    ("In an edit box", Editing.BINDINGS),
+    ("When asked a question", Question.BINDINGS),
+    ("When asked for a name", NameDialog.BINDINGS),
     ("In the list of keys", HelpScreen.BINDINGS),
 )
 

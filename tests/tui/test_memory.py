@@ -76,7 +76,7 @@ async def test_what_waits_is_accepted_edited_and_rejected_and_undo_brings_it_bac
             in (companion / "memory/facts/work.md").read_text()
         )
         assert "z takes it back" in str(memory.flash.render())
-        await until(pilot, lambda: "cannot both hold with" in memory.preview)
+        await until(pilot, lambda: "contradicts" in memory.preview)
         assert "people:2" in memory.preview
 
         await pilot.press("e")
@@ -140,7 +140,7 @@ async def test_facts_are_pinned_set_aside_added_and_lead_to_their_turn(companion
         await until(pilot, lambda: isinstance(app.screen, Editing))
         app.screen.query_one(TextArea).text = "The cat is called Ida."
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "has that fact already" in str(memory.flash.render()))
+        await until(pilot, lambda: "already has that fact" in str(memory.flash.render()))
         assert "What you wrote is in the message box" in str(memory.flash.render())
         assert app.chat.composer.text == "The cat is called Ida."
         await pilot.press("d")

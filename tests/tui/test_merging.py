@@ -97,14 +97,14 @@ async def test_conflicts_are_listed_and_settled_one_by_one(companion: Path) -> N
         assert "different ways" in said
         screen = await conflicts(app, pilot)
         assert [row.partition("  ")[0] for row in listed(screen)] == [f"▲ {LORE}", f"▲ {VOICE}"]
-        assert "taken away here" in listed(screen)[0]
+        assert "deleted here" in listed(screen)[0]
         await pilot.press("j")
         assert "Loud." in screen.preview
         assert "Soft." in screen.preview
         assert "Warm." not in screen.preview
-        assert app.chat.status.status.merge == "merge open, 2 to settle"
+        assert app.chat.status.status.merge == "merge open, 2 to resolve"
         await pilot.press("m")
-        await until(pilot, lambda: "not settled yet" in flash(app))
+        await until(pilot, lambda: "not resolved yet" in flash(app))
 
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.chat)
@@ -114,7 +114,7 @@ async def test_conflicts_are_listed_and_settled_one_by_one(companion: Path) -> N
         await pilot.press("o")
         await until(pilot, lambda: len(listed(screen)) == 1)
         await pilot.press("t")
-        await until(pilot, lambda: listed(screen) == ["Every file is settled."])
+        await until(pilot, lambda: listed(screen) == ["Every file is resolved."])
         await pilot.press("m")
         await until(pilot, lambda: app.screen is app.chat)
         await until(pilot, lambda: "side is merged into main" in flash(app))
@@ -137,7 +137,7 @@ async def test_an_open_merge_is_there_after_a_restart_and_given_up(companion: Pa
         await until(pilot, lambda: "A merge of side into main is open" in flash(app))
         await browse(app, pilot, "m")
         screen = await conflicts(app, pilot)
-        assert "1 place" in listed(screen)[0]
+        assert "1 conflict" in listed(screen)[0]
         await pilot.press("A")
         await asked(app, pilot)
         await pilot.press("enter")
@@ -147,7 +147,7 @@ async def test_an_open_merge_is_there_after_a_restart_and_given_up(companion: Pa
         await asked(app, pilot)
         await pilot.press("down", "enter")
         await until(pilot, lambda: app.screen is app.chat)
-        assert "given up" in flash(app)
+        assert "aborted" in flash(app)
         assert app.chat.status.status.merge == ""
     assert git(companion, "rev-parse", "HEAD") == tip
     assert not git(companion, "status", "--porcelain")
@@ -164,7 +164,7 @@ async def test_what_git_does_to_an_open_merge_is_followed(companion: Path) -> No
         await browse(app, pilot, "m")
         screen = await conflicts(app, pilot)
         (companion / VOICE).write_text("# Voice\n\nBoth.\n")
-        await until(pilot, lambda: "settled" in listed(screen)[0])
+        await until(pilot, lambda: "resolved" in listed(screen)[0])
         git(companion, "add", "-A")
         git(companion, "commit", "-qm", "merge: by git")
         await until(pilot, lambda: app.screen is app.chat)
@@ -191,9 +191,9 @@ async def test_a_file_is_settled_in_the_users_editor(
         await pilot.press("E")
         if left:
             await until(pilot, lambda: "x" in screen.preview and "y" in screen.preview)
-            assert "1 place" in listed(screen)[0]
+            assert "1 conflict" in listed(screen)[0]
         else:
-            await until(pilot, lambda: listed(screen) == ["Every file is settled."])
+            await until(pilot, lambda: listed(screen) == ["Every file is resolved."])
             await pilot.press("m")
             await until(pilot, lambda: app.screen is app.chat)
     if not left:

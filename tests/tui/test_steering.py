@@ -202,7 +202,7 @@ async def test_a_tag_stays_on_the_picked_message(companion: Path) -> None:
         await pilot.press(*"early")
         await pilot.press("enter")
         # It is asked for again, with the reason and what was typed.
-        await until(pilot, lambda: "There is a tag early already" in naming(app))
+        await until(pilot, lambda: "There is already a tag early" in naming(app))
         assert app.screen.query_one(Input).value == "early"
         app.screen.query_one(Input).value = "before the storm"
         await pilot.press("enter")

@@ -355,7 +355,7 @@ async def test_a_companion_whose_folder_went(companion: Path, tmp_path: Path) ->
         app.chat.conversation.draft = Draft(state / "draft.txt", companion)
         companion.rename(tmp_path / "elsewhere")
         await say(pilot, "two")
-        await until(pilot, lambda: "folder is not there any more" in shown(app))
+        await until(pilot, lambda: "folder is gone" in shown(app))
         await until(pilot, lambda: not app.chat.conversation.is_talking)
         assert app.chat.composer.text == "two"
         assert app.chat.conversation.draft.unsaved == "two"

@@ -1,4 +1,4 @@
-"""Who speaks, chosen on the screen; and what is seen when servers die and come back."""
+"""Who answers, chosen on the screen; and what is seen when servers die and come back."""
 
 from __future__ import annotations
 

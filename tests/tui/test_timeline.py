@@ -137,7 +137,7 @@ async def test_operations_show_what_undo_takes_next(companion: Path) -> None:
         await pilot.press("z")
         await until(pilot, lambda: app.chat.status.status.branch == "main")
         await until(pilot, lambda: any("undone" in row for row in rows(app)))
-        assert any("Z takes this forth" in row for row in rows(app))
+        assert any("Z redoes this" in row for row in rows(app))
         assert "Undone" in str(timeline.flash.render())
     assert_sound(companion)
 
@@ -150,7 +150,7 @@ async def test_branches_are_listed_and_entered(companion: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, NameDialog))
         app.screen.query_one(Input).value = "softer"
         await pilot.press("enter")
-        await until(pilot, lambda: "begins at" in str(timeline.flash.render()))
+        await until(pilot, lambda: "starts at" in str(timeline.flash.render()))
         await pilot.press("right_square_bracket")
         await until(pilot, lambda: len(rows(app)) == 2)
         assert sum("YOU ARE HERE" in row for row in rows(app)) == 1

@@ -115,9 +115,9 @@ def rename_notice(edit: Edit) -> str:
     if before.name in after.her_names:
         return ""
     return (
-        f"She is called {after.name} now. What she said as {before.name} stays hers. For replies "
-        "under that name that no backend of hers made, as imported ones, add this line to "
-        f"{SETTINGS}: former_names: [{scalar(before.name)}]"
+        f"She is now called {after.name}. What she said as {before.name} stays hers. For replies "
+        "under that name that did not come from her backends, such as imported ones, add this "
+        f"line to {SETTINGS}: former_names: [{scalar(before.name)}]"
     )
 
 
@@ -129,7 +129,7 @@ def _held(rows: Sequence[tuple[str, str]]) -> list[str]:
     said = []
     for reason, paths in found.items():
         if reason == FOLDER_GONE:
-            said += [f"{path}/ is missing. Bring it back, in her folder: git checkout -- {path}"
+            said += [f"{path}/ is missing. To bring it back, in her folder: git checkout -- {path}"
                      for path in paths]  # fmt: skip
             continue
         step = "; commit it with git" if reason in (STAGED, STAGED_OTHERWISE) else ""
@@ -150,17 +150,17 @@ def chunk_notices(repo: Repository, branch: str, place: str, written: str) -> li
     if written != place and repo.edits.is_edited(branch, place):
         return [
             Notice(
-                f"{place} was edited by hand while the reply was written, so the turn stands in a "
-                "new conversation that goes on from it. Commit that edit with git, or take it "
-                "back, when you like.",
+                f"{place} was edited by hand while the reply was written, so the turn is in a new "
+                "conversation that continues from it. Commit that edit with git, or take it "
+                "back, whenever you like.",
                 "warning",
             )
         ]
     if repo.edits.is_gone(branch, written) and mark_first(repo, "chunk-gone-said", written):
         return [
             Notice(
-                f"{written} is missing in the folder. What is said is in the history all the same. "
-                f"To bring it back, in her folder: git checkout -- {written}",
+                f"{written} is missing in the folder. What was said is still in the history. To "
+                f"bring it back, in her folder: git checkout -- {written}",
                 "warning",
             )
         ]
@@ -177,7 +177,7 @@ def copy_notices(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notic
         return [
             Notice(
                 f"{one.path} looks like a copy of {one.original} that a sync program or an editor "
-                "made: it is neither committed nor read. Put what you want of it into "
+                "made: it is neither committed nor read. Copy what you want to keep into "
                 f"{one.original} and delete it; to keep it as it is: git add and git commit.",
                 "warning",
             )
@@ -187,7 +187,7 @@ def copy_notices(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notic
     return [
         Notice(
             f"{len(fresh)} files look like copies that a sync program or an editor made, and are "
-            f"neither committed nor read: {named}{more}. Put what you want of them into the "
+            f"neither committed nor read: {named}{more}. Copy what you want to keep into the "
             "originals and delete them; to keep one as it is: git add and git commit.",
             "warning",
         )
@@ -204,12 +204,12 @@ def stray_branch_notices(repo: Repository) -> list[Notice]:
             repo.commit_info(commit)
             keep = f"To keep what was said there: perdure branch rescued --at {commit[:10]}"
         except HistoryError:
-            keep = "The commits that it names are not here"
+            keep = "The commits it names are not here"
         notices.append(
             Notice(
-                f"A sync program has left a copy of a branch in .git: {name}. git does not see it, "
-                f"and it is no branch. {keep}. Then delete the file. Two machines that sync .git "
-                "by files can lose turns; git push and git pull do not.",
+                f"A sync program left a copy of a branch in .git: {name}. It is not a branch, and "
+                f"git does not see it. {keep}. Then delete the file. Two machines that sync .git "
+                "file by file can lose turns; git push and git pull do not.",
                 "warning",
             )
         )
@@ -223,7 +223,7 @@ def _kind(path: str) -> str:
 def _trouble(change: Change) -> str:
     """Why a changed file cannot be committed yet; empty if it can be read."""
     if change.content is None:
-        return f"{SETTINGS} is gone from the folder." if change.path == SETTINGS else ""
+        return f"{SETTINGS} is missing from the folder." if change.path == SETTINGS else ""
     try:
         if change.path == SETTINGS:
             parse_settings(change.content)
@@ -256,5 +256,5 @@ def _unfit(change: Change, before: bytes | None) -> str:
         known = set(old.split("\n"))
         lines = enumerate(text.split("\n"), 1)
         number = next((n for n, line in lines if line not in known and mask(line)[1]), 1)
-        return f"{change.path}:{number}: it looks like a key or a password, which git would keep"
+        return f"{change.path}:{number}: this looks like a key or a password, which git would keep"
     return ""

@@ -92,7 +92,7 @@ def find_file(repo: Repository, name: str) -> str:
     parts = path.split("/")
     if kind_of(path) is None or any(part in ("", ".", "..") for part in parts):
         raise CannotAct(
-            f"{name} is no file of the persona",
+            f"{name} is not a file of the persona",
             next_step=f"there are: {', '.join(there)}"
             if there
             else f"name one below {PERSONA_FOLDER}/",
@@ -111,7 +111,7 @@ def match_file(paths: Sequence[str], name: str) -> str | None:
         if len(found) == 1:
             return found[0]
         if found:
-            raise CannotAct(f"{name} may be {', '.join(found)}", next_step="write the whole path")
+            raise CannotAct(f"{name} may be {', '.join(found)}", next_step="give the whole path")
     return None
 
 
@@ -202,9 +202,9 @@ def _check(path: str, data: bytes | None) -> tuple[FileTrouble, ...]:
         raise _left(path, f"{problem.problem}{line}") from problem
     text = data.decode("utf-8", "replace")
     if CONFLICT.search(text):
-        raise _left(path, "it holds conflict marks of a merge")
+        raise _left(path, "it contains merge conflict markers")
     if mask(text)[1]:
-        raise _left(path, "it holds something that looks like a key or a password")
+        raise _left(path, "it contains what looks like a key or a password")
     return left_out
 
 
@@ -222,9 +222,9 @@ def add_boundaries(path: Path) -> str:
     companion = read_companion(repo, "HEAD")
     if companion.persona.boundaries:
         raise BoundariesThere(
-            "this persona has a boundaries file.",
+            "this persona already has a boundaries file.",
             kept="Nothing was changed",
-            next_step="Edit it like any other file of persona/",
+            next_step="Edit it like any other file in persona/",
         )
     repo.commit(
         [Change(_BOUNDARIES, boundaries_file(companion.settings.language))],

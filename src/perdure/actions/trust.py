@@ -97,9 +97,9 @@ class Unconfirmed:
         return " ".join(
             (
                 f"The backend {self.name} {self._why} and is not used until you confirm it: "
-                f"{self.manifest.driver}, {self.manifest.model}. The talk would go to "
-                f"{self.leads_to}{key}. It was brought by {self.brought_by}. "
-                f"If you want that: perdure backend confirm {self.name}"
+                f"{self.manifest.driver}, {self.manifest.model}. Conversations would go to "
+                f"{self.leads_to}{key}. It came with {self.brought_by}. To allow it: perdure "
+                f"backend confirm {self.name}"
             ).split()
         )
 
@@ -312,7 +312,7 @@ def _read(repo: Repository) -> _Record | None:
 def _record(repo: Repository) -> Iterator[_Record]:
     """Open the record for a change; it is written when the block ends. Raises HistoryError."""
     repo.state.own()
-    with storage_errors("keeping which backends are confirmed"):
+    with storage_errors("saving which backends are confirmed"):
         lock = disk.KernelLock(repo.state_dir / f"{RECORD_FILE}.lock")
         lock.take(wait=5)
         with lock:
@@ -356,11 +356,11 @@ def describe(each: Unconfirmed) -> list[str]:
     key = f"the key {manifest.key}" if manifest.key else "no key"
     lines = [
         f"The backend {each.name} came from outside and is not used until you confirm it.",
-        f"It speaks through: {manifest.driver}, {manifest.model}",
-        f"The talk would go to: {each.leads_to}",
-        f"With it would go: {key}",
-        f"It was brought by: {each.brought_by}",
+        f"It uses: {manifest.driver}, {manifest.model}",
+        f"Conversations would go to: {each.leads_to}",
+        f"With this key: {key}",
+        f"It came with: {each.brought_by}",
     ]
     if each.problem:
-        lines.append(f"It could not be used even so: {each.problem}")
+        lines.append(f"Even then it could not be used: {each.problem}")
     return lines

@@ -132,7 +132,7 @@ class Workspace:
             author: who writes it; the human without one.
 
         Raises:
-            CannotAct: one of the files has an edit that is in no commit.
+            CannotAct: one of the files has an uncommitted edit.
             CompanionProblem: a file would not be readable afterwards; names file and line.
             TipMoved: others have committed to one of the files since; nothing was changed.
             Busy, StorageFull, ReadOnly: nothing was changed.
@@ -143,8 +143,8 @@ class Workspace:
         edited = self.repo.diff(None, None, [change.path for change in changes])
         if edited:
             raise CannotAct(
-                f"{edited[0].path} has an edit that is in no commit",
-                next_step="put it in order and commit it, or move the file away, and repeat",
+                f"{edited[0].path} has an uncommitted edit",
+                next_step="commit it, or move the file away, then try again",
             )
         return self.repo.commit(
             changes,
@@ -162,8 +162,7 @@ def refuse_key(name: str) -> None:
 
     if looks_secret(name):
         raise CannotAct(
-            "that name holds something that looks like a key, and names go wherever the "
-            "repository goes",
+            "that name contains what looks like a key, and names go wherever the repository goes",
             next_step="choose another name",
         )
 

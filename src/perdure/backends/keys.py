@@ -57,13 +57,13 @@ def store(service: str, user: str, secret: str) -> str:
     reference = f"keyring:{service}/{user}"
     if "/" in service or not _REFERENCE.fullmatch(reference):
         raise BadParameter(
-            "a keyring entry's names cannot contain blanks, and the first one no slash",
+            "a keyring entry's names cannot contain spaces, and the first one no slash",
             next_step="use names like perdure and anthropic",
         )
     secret = secret.strip()
     if not secret or not (secret.isascii() and secret.isprintable()):
         raise AuthenticationFailed(
-            "that is not a key", next_step="a key is one line of letters and signs"
+            "that is not a key", next_step="a key is one line of letters and symbols"
         )
     # Masked from here on: an error of the keyring may repeat it.
     _loaded.add(secret)
@@ -159,6 +159,6 @@ def _sendable(secret: str, where: str, backend: str) -> str:
     if not (secret.isascii() and secret.isprintable()):
         raise AuthenticationFailed(
             f"{where} for backend {backend} does not contain a key",
-            next_step="a key is one line of letters, digits and signs",
+            next_step="a key is one line of letters, digits and symbols",
         )
     return secret

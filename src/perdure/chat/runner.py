@@ -63,7 +63,7 @@ class TurnRunner:
         """Raises TurnRunning during a turn."""
         if self.busy:
             raise TurnRunning(
-                "a reply is still being written.", next_step="Stop it, or wait for its end"
+                "a reply is still being written.", next_step="Stop it, or wait until it ends"
             )
 
     async def run(self, prepare: Prepare) -> AsyncIterator[Event]:

@@ -155,7 +155,7 @@ def bundle_refs(path: Path) -> dict[str, str]:
     except OSError as error:
         raise DamagedRepository(f"{path} cannot be read: {error.strerror}") from error
     if not top.startswith(_SIGNATURE):
-        raise DamagedRepository(f"{path} is no git bundle")
+        raise DamagedRepository(f"{path} is not a git bundle")
     refs: dict[str, str] = {}
     for line in top.removeprefix(_SIGNATURE).split(b"\n"):
         oid, _, name = line.partition(b" ")

@@ -41,7 +41,7 @@ def read_file(path: str | Path, *, most: int | None = None) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.ENXIO}:
-            raise NotPlain(error.errno, "is no plain file", str(path)) from error
+            raise NotPlain(error.errno, "is not a regular file", str(path)) from error
         raise
     try:
         found = os.fstat(fd)
@@ -49,7 +49,7 @@ def read_file(path: str | Path, *, most: int | None = None) -> bytes:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
-            raise NotPlain(errno.EINVAL, "is no plain file", str(path))
+            raise NotPlain(errno.EINVAL, "is not a regular file", str(path))
         if most is not None and found.st_size > most:
             raise TooLong(errno.EFBIG, "it is too large", str(path))
         with open(fd, "rb", closefd=False) as file:
@@ -206,7 +206,7 @@ class KernelLock(contextlib.AbstractContextManager["KernelLock"]):
                 raise Busy(
                     "another process is writing this companion's history",
                     "nothing was changed",
-                    "repeat in a moment",
+                    "try again in a moment",
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.02)

@@ -51,7 +51,7 @@ class TooLargeObject(DamagedRepository):
 
     def __init__(self, oid: str, size: int, most: int) -> None:
         super().__init__(
-            f"{oid} has {size:,} bytes, and no more than {most:,} are read of such an object",
+            f"{oid} has {size:,} bytes, more than the {most:,} that perdure reads",
             "nothing was changed",
             "git can show it, and git log names who brought it",
         )
@@ -67,7 +67,7 @@ def too_many(place: str, most: int) -> TooManyFiles:
     return TooManyFiles(
         f"{place or 'the companion'} has more than {most:,} files, more than perdure looks at",
         "nothing was changed",
-        "take those away that do not belong there; git log names who brought them",
+        "remove those that do not belong there; git log names who brought them",
     )
 
 
@@ -88,9 +88,9 @@ class TipMoved(HistoryError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{path} was changed by someone else meanwhile",
+            f"{path} was changed by someone else in the meantime",
             "their version stays",
-            "read the file again and repeat the change",
+            "read the file again, then repeat the change",
         )
         self.path = path
 
@@ -106,9 +106,9 @@ class UnsavedEdits(HistoryError):
         shown = ", ".join(f"{path} ({reason})" for path, reason in paths[:5])
         more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
         super().__init__(
-            f"files with edits of yours would be overwritten: {shown}{more}",
+            f"files that you edited would be overwritten: {shown}{more}",
             "nothing was changed",
-            "commit these edits, or move the files away, and repeat",
+            "commit these edits, or move the files away, then try again",
         )
         self.paths = list(paths)
 
@@ -138,9 +138,9 @@ class NotCarriedOut(HistoryError):
 
     def __init__(self, reason: HistoryError) -> None:
         super().__init__(
-            f"decided, but not carried out yet: {reason.what}",
-            "nothing is lost; what is missing follows with the next command",
-            "put that right, and do not repeat this",
+            f"decided, but not yet carried out: {reason.what}",
+            "nothing is lost; the next command does the rest",
+            "fix that, and do not repeat this",
         )
 
 
@@ -157,9 +157,10 @@ class StillInConflict(HistoryError):
 
     def __init__(self, paths: Sequence[str]) -> None:
         super().__init__(
-            f"not settled yet: {', '.join(paths)}",
+            f"not resolved yet: {', '.join(paths)}",
             "nothing was changed",
-            "edit them until no marks (<<<<<<<, =======, >>>>>>>) are left, and repeat",
+            "edit them until no conflict markers (<<<<<<<, =======, >>>>>>>) are left, then try "
+            "again",
         )
         self.paths = list(paths)
 
@@ -204,21 +205,23 @@ def storage_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kept = "everything saved before is untouched"
+        kept = "everything saved earlier is untouched"
         if error.errno in _FULL:
             raise StorageFull(
-                f"the disk is full: {doing} did not succeed", kept, "free some space and repeat"
+                f"the disk is full: {doing} did not succeed",
+                kept,
+                "free some space, then try again",
             ) from error
         if error.errno in _SHUT:
             raise ReadOnly(
                 f"{doing} did not succeed: {error.strerror}: {error.filename or 'the repository'}",
                 kept,
-                "make the folder writable and repeat",
+                "make the folder writable, then try again",
             ) from error
         if error.errno in NO_MORE_FILES:
             raise NoMoreFiles(
                 f"{doing} did not succeed: too many files are open",
                 kept,
-                "allow more (ulimit -n 1024) or close other programs, and repeat",
+                "allow more (ulimit -n 1024) or close other programs, then try again",
             ) from error
         raise WriteFailed(f"{doing} did not succeed: {error}", kept) from error

@@ -124,7 +124,7 @@ class GitLock:
                 raise Busy(
                     f"another program holds {self.lock}",
                     "",
-                    "finish or close the git command that is open; if none is, remove that file",
+                    "finish or close the git command that is running; if none is, remove that file",
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.02)

@@ -1,7 +1,7 @@
 """Facts that a model finds in a conversation: what it is asked, and how strictly it is read.
 
-One line each: ``topic | fact | number of the turn``. A line that is anything else is dropped and
-counted, and so is one whose turn was not in the record, or has nothing to do with the fact.
+One line each: ``topic | fact | number of the turn``. Any other line is dropped and counted, and so
+is one whose turn was not in the record or has nothing to do with the fact.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def proposals(
 ) -> tuple[Proposal, ...]:
     """Make proposals of found facts. Those with a note wait for the user, whatever the policy.
 
-    What is known, or waits already, is left out. What cannot hold beside something known is
+    Facts that are known, or already waiting, are left out. One that contradicts a known fact is
     proposed in its place, for the user to see both.
     """
     made: list[Proposal] = []

@@ -1,11 +1,11 @@
-"""Recognise text that reads as an instruction, which a stranger may have put in to be obeyed."""
+"""Recognise text that reads like an instruction, which a stranger may have planted to be obeyed."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# What turns a record into an order. Aimed at finding too much: what is found is shown, not lost.
+# What turns a record into an order. Rather too much than too little: what it finds is shown.
 _ENGLISH = (
     r"(?:from now on|from this (?:point|moment) on|henceforth|hereafter|going forward)\b",
     (

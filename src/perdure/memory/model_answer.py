@@ -1,7 +1,7 @@
-"""Make plain text of a model's answer: whatever it says, it stays words.
+"""Make plain text of a model's answer: whatever it says, it stays just words.
 
 What comes out goes into files and prompts. So it has no controls, no marks of chat templates, of
-Markdown or of quoting, nobody's name in front as if he spoke, and a bounded length.
+Markdown or of quoting, no name in front as if that person spoke, and a limited length.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ROLE = re.compile(
 _INLINE = re.compile(r"\*\*|__|`+|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)")
 _HEADING = re.compile(r"\s*(?:#{1,6}\s|\*\*[^*]{1,80}\*\*:?\s*$|[^|]*\|[\s:|-]+$)")
 _NUMBER = re.compile(r"\[\d{1,9}\]\s*")
-"""A turn's, as records of talk have it."""
+"""A turn's, as records of conversations have it."""
 _OTHERS = re.compile(r"\b(?:she|he|they|sie|er)\b", re.IGNORECASE)
 _LINK = re.compile(r"!?\[([^\]\n]{0,200})\]\([^)\n]{0,400}\)")
 
@@ -57,8 +57,8 @@ def _invisible(letter: str) -> bool:
 def paragraph(text: str, most: int) -> str:
     """Make an answer one paragraph of at most ``most`` characters, cut at the end of a sentence.
 
-    Sentences that give orders, that are there already, or that only announce the answer are left
-    out. Empty where nothing is left.
+    Sentences that give orders, repeat others, or only announce the answer are left out. Empty where
+    nothing is left.
     """
     found: dict[str, None] = {}
     for line in text.replace("\r", "\n").split("\n"):
@@ -82,8 +82,8 @@ def paragraph(text: str, most: int) -> str:
 def is_order(sentence: str) -> bool:
     """Whether a sentence of a summary reads as an instruction.
 
-    ``she will`` and ``he has to`` are what a summary mostly tells, and of people of the talk; in a
-    lone fact, whose "she" may be the companion, they are looked at more strictly.
+    ``she will`` and ``he has to`` are common in summaries, about people in the conversation; in a
+    lone fact, whose "she" may be the companion, they are treated more strictly.
     """
     return instruction_shaped(_OTHERS.sub("one", sentence))
 

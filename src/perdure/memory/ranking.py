@@ -31,7 +31,7 @@ def in_order(facts: Iterable[Fact], aside: Iterable[str] = ()) -> tuple[Fact, ..
 
     Pinned ones before all others, then those of more trust, then those of newer turns; among the
     rest of one file the later line, since new ones are written at its end. What a topic has twice
-    is there once. A pure function of the tree, so that a count names the first so many of them.
+    is listed once. A pure function of the tree, so that a count names the first so many of them.
 
     Args:
         facts: as `perdure.companion.memory.facts.read_facts` reads them.
@@ -51,7 +51,7 @@ def in_order(facts: Iterable[Fact], aside: Iterable[str] = ()) -> tuple[Fact, ..
 def _when(fact: Fact) -> tuple[str, int]:
     """When a fact was learned: its conversation's minute and its turn; first of all without a turn.
 
-    Conversations of one minute are told apart by chance alone; so that does not order them.
+    Ids of conversations from the same minute differ only by chance, so they do not order them.
     """
     if not fact.source or fact.source.startswith(IMPORT):
         return "", 0

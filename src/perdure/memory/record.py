@@ -29,7 +29,7 @@ class RecordMessage:
 def messages_of(turns: Iterable[Turn], settings: CompanionSettings) -> tuple[RecordMessage, ...]:
     """The messages of turns, under the names that she and the user have now.
 
-    A stand-in's replies are left out: they are to leave no trace.
+    A stand-in's replies are left out: they should leave no trace.
     """
     found = []
     for turn in turns:
@@ -51,7 +51,7 @@ def quoted_block(text: str) -> str:
 def render_record(messages: Sequence[RecordMessage]) -> str:
     """Write the record; each message begins with its turn's number in square brackets.
 
-    Its further lines are set in, so that none of them can pass for the next message.
+    Its further lines are indented, so that none of them can pass for the next message.
     """
     return "\n".join(
         quoted_block(f"[{one.turn}] {' '.join(one.speaker.split())}: {_set_in(one.text)}")
@@ -68,9 +68,9 @@ def portion(
 ) -> tuple[tuple[RecordMessage, ...], tuple[RecordMessage, ...]]:
     """Take as many whole turns from the front as fit; returns their messages and the others.
 
-    One turn at least: where not even that fits, its messages are cut in the middle. So whoever
-    takes one portion after another comes to an end. Both are empty where even 200 characters of
-    each message are too many.
+    At least one turn: if not even that fits, its messages are cut in the middle. So taking one
+    portion after another always comes to an end. Both are empty where even 200 characters of each
+    message are too many.
     """
     ends = [
         at

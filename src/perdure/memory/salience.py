@@ -104,7 +104,7 @@ class Substance:
 
 
 def substance(sentence: str, *, by_user: bool) -> Substance:
-    """Weigh a sentence on one line. What a companion says of herself is no news."""
+    """Weigh a sentence on one line. What a companion says about herself is not news."""
     text = _CAPTION.sub(" ", sentence)
     words = tuple(sorted(content_words(text)))
     if not words:

@@ -18,7 +18,7 @@ _MONTH = re.compile(
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, each on one line. The end of a line ends a sentence, too."""
+    """The sentences of a text, each on one line. The end of a line also ends a sentence."""
     found, begin = [], 0
     for end in _END.finditer(text):
         piece = text[begin : end.end()]

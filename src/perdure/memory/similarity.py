@@ -62,7 +62,7 @@ class _Reading:
     """The words of a fact, ready to be compared.
 
     Attributes:
-        plain: the fact, its case and marks at its ends left aside.
+        plain: the fact, ignoring case and marks at its ends.
         said: the same without what denies it, where words are not set apart.
         words: what it is about, in order.
         content: the same as a set.
@@ -96,7 +96,7 @@ Kind = Literal["like", "against"]
 def pairs(facts: Iterable[Fact]) -> list[tuple[Fact, Fact, Kind]]:
     """All pairs that say the same or contradict each other, in the given order.
 
-    Only facts that share a slot's subject or one of their rarer words are held against each other:
+    Only facts that share a slot's subject or one of their rarer words are compared with each other:
     all other rules ask for half of the words to be shared, so one of the rarer half is among them.
     """
     read = [(fact, _read(fact.text)) for fact in facts]

@@ -1,7 +1,8 @@
 """Summaries: what a model is asked for, and what is made without a model.
 
-A summary rolls on: the text that stands, and the turns since, become the next text. Without a model
-it is sentences of the talk itself, those that tell most, the same each time.
+A summary is updated: the current text and the turns since then become the next text. Without a
+model it consists of sentences from the conversation itself, those that tell most, the same each
+time.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ summaries."""
 _CHARACTERS_A_TOKEN = 6
 """More than any language has: an answer that was cut by tokens is not cut by letters again."""
 _WORTH_SAYING = 8
-"""Characters below which an answer is none."""
+"""Characters below which an answer does not count."""
 _MOST_TERMS = 60
 """Words of a sentence that is no list, and no text without full stops."""
 _LEAST_NEW = 0.35
@@ -71,9 +72,9 @@ def summary_prompt(
 
 
 def clean_summary(answer: str, tokens: int, speakers: Collection[str] = ()) -> str:
-    """Make a summary's text of a model's answer; empty where it is none.
+    """Make a summary's text of a model's answer; empty if it is not usable.
 
-    It is none where most of it goes on with the talk, or copies it: sentences that begin with one
+    It is not if most of it continues the conversation or copies it: sentences that begin with one
     of the ``speakers`` and a colon.
     """
     text = paragraph(answer, tokens * _CHARACTERS_A_TOKEN)
@@ -86,10 +87,10 @@ def clean_summary(answer: str, tokens: int, speakers: Collection[str] = ()) -> s
 def extract_summary(messages: Sequence[RecordMessage], tokens: int = EXTRACT_TOKENS) -> str:
     """Pick the sentences that tell most, in the order in which they were said.
 
-    What the user told comes first: names, numbers, dates, relations
-    (`perdure.memory.salience`). What a chosen sentence has said counts little for the others, and
-    nothing is taken only because there is room. The same talk gives the same text on any machine,
-    whatever model there is: tokens are estimated by script.
+    What the user told comes first: names, numbers, dates, relations (`perdure.memory.salience`).
+    What a chosen sentence has said counts little for the others, and nothing is taken just because
+    there is room. The same conversation gives the same text on any machine, whatever model there
+    is: tokens are estimated by script.
     """
     count = EstimateTokenizer().count
     rows = _rows(messages)

@@ -1,4 +1,4 @@
-"""Words by which facts are compared: those that deny, that count, that take one value only.
+"""Words by which facts are compared: those that deny, that count, that take only one value.
 
 English and German together, since a word of one hardly ever misleads in the other; Chinese and
 Japanese by characters.

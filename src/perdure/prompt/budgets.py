@@ -15,7 +15,7 @@ Models attend less and less to the middle of longer prompts, and hosted ones cha
 MOST_EMPTY = 4_096
 """Tokens of earlier turns in what is empty: a quarter of the window, and no more than this.
 
-They stand behind the talk and are read anew with each message.
+They come after the conversation and are read anew with each message.
 """
 
 
@@ -23,8 +23,8 @@ They stand behind the talk and are read anew with each message.
 class Budgets:
     """The most tokens that each part of a prompt may take; ``reply`` is kept free for the answer.
 
-    Earlier turns have ``recall`` for themselves, and up to ``empty`` of what all else leaves empty.
-    All that was ever said is sent as talk where it has room in ``life``.
+    Earlier turns have ``recall`` for themselves, and up to ``empty`` of what everything else leaves
+    empty. Everything that was ever said is sent as turns if it fits into ``life``.
     """
 
     reply: int

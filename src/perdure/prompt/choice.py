@@ -3,9 +3,9 @@
 Pure functions; the same inputs, budgets and counts give the same choice. Each text is counted once,
 the whole prompt when everything is decided: a count may be a call to a model's server.
 
-Trimmed first are the example talks, then the oldest turns. Recalled turns, summaries, lore and
-facts have budgets of their own, and never together more than half of what the persona leaves, so
-the talk always has the other half. Never trimmed are the persona and the newest message.
+Sample dialogues are trimmed first, then the oldest turns. Recalled turns, summaries, lore and facts
+have their own budgets, and never together more than half of what the persona leaves, so the talk
+always has the other half. Never trimmed are the persona and the newest message.
 
 The front of a prompt stays the same as long as it can, so that servers reuse what they have read:
 the previous window is kept while it fits, and when turns must go, they go down to three quarters.
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from perdure.prompt.lore import LoreScan
 
 MOST_TURNS = 300
-"""Turns of a window, however many would fit: the thread behind it is read only so far back."""
+"""The most turns of a window, however many would fit: the thread is read only so far back."""
 _TRIES = 4
 _DEFAULTS = LorePolicy()
 _LETTERS_A_TOKEN = 40
-"""No vocabulary has words so long: a text with more letters for each token does not fit."""
+"""No vocabulary has words this long: a text with more letters per token does not fit."""
 _SAMPLE = 50_000
 
 
@@ -235,7 +235,7 @@ class _Room:
     # Memory
 
     def _facts(self) -> int:
-        """How many facts fit, the best first."""
+        """How many facts fit, best first."""
         used = 0
         for place, fact in enumerate(self.inputs.facts):
             used += self._cost_of_line(fact.text)

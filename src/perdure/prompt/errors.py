@@ -1,4 +1,4 @@
-"""Why a prompt cannot be put together."""
+"""Why a prompt cannot be made."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class RecallQuery:
 
 
 LONGEST = 600
-"""Characters of a text that are embedded: what it is about is said by then."""
+"""Characters of a text that are embedded: by then it is clear what it is about."""
 
 
 class Embedder(Protocol):

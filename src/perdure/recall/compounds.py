@@ -12,18 +12,18 @@ from perdure.recall.language.languages import LANGUAGES, folded, stem
 from perdure.recall.store import Store
 
 COMPOUND_WEIGHT = 0.8
-"""What a word counts in a compound, and a part of a compound that is asked for."""
+"""The weight of a word inside a compound, and of a part of a compound that is asked for."""
 _SHORTEST = 4
 """Letters of a part."""
 _LINKS = ("es", "en", "er", "s", "n", "e", "")
-"""What may stand between two parts."""
+"""What may come between two parts."""
 _BEGINNINGS = """
 ab aber alle an auf aus auss be bei dar des durch ein ent er fort ge gegen her hin inter
 irr los miss mit nach ober onder open over rand tegen trotz uber um un unter ver vor weg
 wider wieder zer zu zuruck zusammen
 """
 _PREFIXES = frozenset(_BEGINNINGS.split())
-"""What begins a word without being one: *vergessen* is no kind of *essen*."""
+"""Beginnings that are not words: *vergessen* is not a kind of *essen*."""
 
 
 def compounding(languages: Iterable[str]) -> list[str]:

@@ -93,16 +93,16 @@ class RecallIndex(AbstractContextManager["RecallIndex"]):
         self.close()
 
     def update(self, rev: str, progress: Progress | None = None) -> int:
-        """Bring the index up to a revision.
+        """Bring the index up to date with a revision.
 
-        It may be interrupted at any time and goes on from what is there.
+        It may be interrupted at any time and continues from what is there.
 
         Args:
             rev: the revision.
             progress: told how many chunks were read and how many there are to read.
 
         Returns:
-            How many chunks were read: 0 where it was level, or could not be written (`notice`).
+            How many chunks were read: 0 if it was up to date, or could not be written (`notice`).
 
         Raises:
             HistoryError: the conversations cannot be read.
@@ -309,7 +309,7 @@ class RecallIndex(AbstractContextManager["RecallIndex"]):
     def _have_vectors(
         self, store: Store, embedder: Embedder, messages: MessageSequence, first: int
     ) -> None:
-        """Load the vectors that there are."""
+        """Load the existing vectors."""
         from perdure.recall.embedders.dense import Vectors
 
         if store.path is None:
@@ -376,7 +376,7 @@ class RecallIndex(AbstractContextManager["RecallIndex"]):
 
 
 def _is_refused(error: OSError | sqlite3.OperationalError) -> bool:
-    """Whether no file is to be had at all, as on a read-only disk."""
+    """Whether there can be no file at all, as on a read-only disk."""
     import sqlite3
 
     if isinstance(error, OSError):

@@ -308,7 +308,7 @@ class Finder:
 
         Of "I live in Leeds" and, months later, "I live in Bristol", the second is true. They change
         places among themselves, and nothing else moves. What many turns share with a question is a
-        word and no statement. Where the words are most of what is asked, "equally well" means less.
+        word, not a statement. Where the words are most of what is asked, "equally well" means less.
         """
         wall = self._messages.wall
         ordered = list(found)

@@ -1,6 +1,6 @@
 """The names of speakers, as a question says them.
 
-A name at the front of a message calls somebody and asks for nothing. And where a question is
+A name at the beginning of a message addresses someone and asks for nothing. And where a question is
 compared by meaning, a name draws it to what was said *to* its bearer, whose own messages do not
 name them.
 """
@@ -26,7 +26,7 @@ def name_parts(names: Iterable[str]) -> list[str]:
 
 
 def without_address(text: str, names: Iterable[str]) -> str:
-    """A message without calling somebody: "Mira, do you remember …", "… right, Mira?"."""
+    """A message without the form of address: "Mira, do you remember …", "… right, Mira?"."""
     parts = name_parts(names)
     if not parts:
         return text

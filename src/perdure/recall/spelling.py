@@ -8,14 +8,14 @@ from perdure.recall.language.words import is_cjk
 from perdure.recall.store import Store
 
 SLIP_WEIGHT = 0.5
-"""What a word counts in a spelling that is not its own."""
+"""The weight of a word in a spelling that is not its own."""
 _SHORTEST = 6
-"""Letters of a word that is taken for a slip: shorter ones are too often another name."""
+"""Letters of a word that may be a slip: shorter ones are too often a different name."""
 _LONG = 8
 """Letters from which on two slips are one word."""
 _GRAMMAR = frozenset[str]().union(*STOP.values())
 _BEGINS = 2
-"""Letters at the front that are taken for right."""
+"""Letters at the beginning that are assumed to be right."""
 
 
 def nearest_words(store: Store, word: str) -> tuple[str, ...]:

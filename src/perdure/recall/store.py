@@ -1,6 +1,6 @@
 """The index file: every word that was said, and the messages of each chunk.
 
-It lies in ``.git/perdure/cache`` and follows from the chunks alone. A message has one row for ever,
+It is in ``.git/perdure/cache`` and follows from the chunks alone. A message keeps one row forever,
 named by a hash of what it is, so a chunk that grows by a turn costs that turn, and branches share
 what they share. Which rows count for a question is decided by the tree that it is asked of.
 
@@ -116,7 +116,7 @@ class Store(cache_file.CacheFile):
 
     @classmethod
     def in_memory(cls) -> Store:
-        """An empty index for where no file can be had; it goes when it is closed."""
+        """An empty index for when there can be no file; it is gone once closed."""
         db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         return cls._over(db, None, _SCHEMA)
 
@@ -378,7 +378,7 @@ class Store(cache_file.CacheFile):
     def count(self, term: str, enough: int) -> int:
         """How often a term is in all rows; at least ``enough`` where there are that many.
 
-        Rows never go, so what was enough once is so for good; counting them takes its time.
+        Rows are never removed, so what was enough once stays enough; counting them takes time.
         """
         known = self._counted.get(term, 0)
         if known >= enough:

@@ -1,4 +1,4 @@
-"""Bring the index up to a tree: read what it lacks, and nothing twice."""
+"""Bring the index up to date with a tree: read what it lacks, and nothing twice."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _add(store: Store, repo: Repository, path: str, oid: str, passed: list[str])
 
 
 def _grow(store: Store, repo: Repository, rev: str, tree: str, passed: list[str]) -> int | None:
-    """Make a tree known that is the last one with what was said since.
+    """Make a tree known that is the last one plus what was said since.
 
     Returns:
         How many chunks were read; None where anything else was changed too.

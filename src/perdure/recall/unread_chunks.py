@@ -1,4 +1,4 @@
-"""Tell of chunks that are too large to be read, and of which the index has no message."""
+"""Report chunks that are too large to be read, so that the index has none of their messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UnreadChunks:
     """The chunks of which the index has no message.
 
     Attributes:
-        notice: what a person should know of them; "" for nothing.
+        notice: what a person should know about them; "" for nothing.
     """
 
     def __init__(self) -> None:

@@ -55,12 +55,12 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
     except NewerFormat as problem:
         raise newer_companion(problem) from problem
     except BadFile as problem:
-        again = f"put it right, or take back what brought it: perdure log {problem.file}"
+        again = f"correct it, or take back what brought it: perdure log {problem.file}"
         raise BadFile(
             problem.file,
             problem.line,
             problem.problem,
-            problem.kept or "it is committed so, and no prompt can be made from it",
+            problem.kept or "it is committed like that, and no prompt can be made from it",
             problem.next_step or again,
         ) from problem
 
@@ -85,7 +85,7 @@ def _none_here(repo: Repository, lacking: str) -> NotACompanion:
     return NotACompanion(
         f"{repo.path.name} is a git repository without {lacking}",
         "Nothing was changed",
-        "Name another folder, or make a companion: perdure new NAME",
+        "Choose another folder, or create a companion: perdure new NAME",
     )
 
 

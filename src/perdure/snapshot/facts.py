@@ -101,16 +101,16 @@ class KnownFacts:
             return found[0]
         if not found:
             raise UnknownFact(
-                f"no fact is called {name!r}, and none has those words",
+                f"no fact is called {name!r}, and none contains those words",
                 kept="nothing was changed",
                 next_step="perdure memory list shows them, each with its name",
             )
         shown = "; ".join(f"{row.name} “{row.fact.text}”" for row in found[:_SHOWN])
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise UnknownFact(
-            f"{len(found)} facts have the words {name!r}: {shown}{more}",
+            f"{len(found)} facts contain the words {name!r}: {shown}{more}",
             kept="nothing was changed",
-            next_step="give the name in front of one",
+            next_step="give the name of one of them",
         )
 
     def _with_words(self, words: str) -> list[FactRow]:

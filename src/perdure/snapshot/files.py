@@ -84,8 +84,8 @@ def _bad(folder: str, problem: str) -> BadFile:
         0,
         problem,
         "nothing was changed",
-        f"take those away that do not belong there (git rm), or take back what brought them: "
-        f"perdure log {folder}",
+        "remove those that do not belong there (git rm), or take back what brought them: perdure "
+        f"log {folder}",
     )
 
 

@@ -25,7 +25,7 @@ from perdure.snapshot.files import MOST_FILES, TOO_LARGE, files_below, read_smal
 
 _Unread = tuple[str, str, str]
 """A path that is not read, the reason, and what to do."""
-_LINK = "a link, or something else that is no file; links are never followed"
+_LINK = "a link, or something else that is not a file; links are never followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _paths_below(repo: Repository, folder: str, unread: list[_Unread]) -> list[s
     copies = {each.path: each.original for each in repo.edits.copies(folder)}
     for path, original in copies.items():
         reason = f"a copy of {original} that a sync program or an editor made"
-        unread.append((path, reason, f"put what you want of it into {original}, and delete it"))
+        unread.append((path, reason, f"copy what you want to keep into {original}, and delete it"))
     folders = tuple(path for path in copies if path.endswith("/"))
     return [path for path in paths if path not in copies and not path.startswith(folders)]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from perdure.errors import Problem
 
 _KNOWN = ("sensible-editor", "nano", "vim", "vi")
-"""Looked for where neither VISUAL nor EDITOR is set."""
+"""Looked for if neither VISUAL nor EDITOR is set."""
 
 
 class NoEditor(Problem):
@@ -34,7 +34,7 @@ def editor_command(environ: Mapping[str, str] | None = None) -> list[str]:
 
 
 def edit_file(file: Path) -> None:
-    """Open a file in the editor and wait; the editor has the terminal meanwhile.
+    """Open a file in the editor and wait; until then the editor has the terminal.
 
     Raises:
         NoEditor: there is none, or it could not be run, or it ended on an error.

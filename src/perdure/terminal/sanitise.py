@@ -1,8 +1,8 @@
 """Make untrusted text safe for a terminal: words stay, control sequences go.
 
-Replies, imported talk and file contents may hold escape sequences that set the clipboard, rewrite
-the title, move the cursor or make the terminal type an answer. What is stored keeps every
-character; what is shown passes through here.
+Replies, imported conversations and file contents may contain escape sequences that set the
+clipboard, rewrite the title, move the cursor or make the terminal type an answer. What is stored
+keeps every character; what is shown passes through here.
 
 Dropped: C0 controls but newline and tab, DEL, C1 controls, and whole CSI, OSC, DCS, APC, PM and SOS
 sequences in their 7-bit and 8-bit forms. Bidirectional controls, which can make a line read as
@@ -141,7 +141,7 @@ def _past_string(text: str, at: int, seen: int, *, final: bool, seven_bit: bool)
     Another introducer ends one as well: so no character is looked at for more than one of them.
     None before ``seen`` ends it.
 
-    ESC never stands in honest text, so an unterminated 7-bit string is dropped to the end of its
+    ESC never occurs in honest text, so an unterminated 7-bit string is dropped to the end of its
     line. The 8-bit introducers do: they are what UTF-8 quotation marks become when they are decoded
     as Latin-1. Then only the introducer goes, and the words after it stay.
     """

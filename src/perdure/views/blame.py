@@ -1,4 +1,4 @@
-"""The lines of a file with the commits that brought them and the turns that caused those."""
+"""The lines of a file, with the commits that added them and the turns that caused those."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Overview:
 
 
 def overview(path: Path) -> Overview:
-    """Read a companion's line. Never raises for what is wrong with it."""
+    """Read a companion's line. Never raises if something is wrong with it."""
     try:
         repo = Repository.open(path, recover=False)
         back = way_back(repo.path, SETTINGS)
@@ -55,5 +55,5 @@ def overview(path: Path) -> Overview:
     except OSError as problem:
         return Overview(path, problem=f"it cannot be read: {problem.strerror}")
     except Exception as problem:  # noqa: BLE001 - the list goes on with the others
-        what = f"it is damaged in a way that perdure does not know ({type(problem).__name__})"
-        return Overview(path, problem=one_line(what, f"git -C {path} fsck tells more"))
+        what = f"it is damaged in an unknown way ({type(problem).__name__})"
+        return Overview(path, problem=one_line(what, f"git -C {path} fsck says more"))

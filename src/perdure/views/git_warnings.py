@@ -14,7 +14,7 @@ _MOST = 6
 
 
 def git_warnings(repo: Repository) -> list[Notice]:
-    """Notices for what was not yet told in this folder, or has changed since."""
+    """Notices for what was not yet reported in this folder, or has changed since."""
     return _led_elsewhere(repo) + _running(repo)
 
 
@@ -26,7 +26,7 @@ def _led_elsewhere(repo: Repository) -> list[Notice]:
     return [
         Notice(
             f"The file .git in {repo.path} leads to the repository of {place}: what is said or "
-            "edited here goes into that one. If that is not your doing, leave this folder alone.",
+            "edited here goes into that one. If you did not set this up, leave this folder alone.",
             "warning",
         )
     ]
@@ -49,9 +49,9 @@ def _running(repo: Repository) -> list[Notice]:
     return [
         Notice(
             "git in this folder is set up to run programs or to read other files, or in ways not "
-            f"known here ({named}). perdure heeds none of it, the git command does. If that is not "
-            "your doing, do not use git here: go on in a clone, which has none of it "
-            f"(git clone --no-local {here} NEW-FOLDER, from another folder).",
+            f"known here ({named}). perdure ignores all of it, but the git command does not. If "
+            "you did not set this up, do not use git here: go on in a clone, which has none of "
+            f"it (git clone --no-local {here} NEW-FOLDER, from another folder).",
             "warning",
         )
     ]

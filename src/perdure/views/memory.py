@@ -1,4 +1,4 @@
-"""All that she knows, for a screen."""
+"""Everything she knows, for a screen."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from perdure.snapshot.files import read_small
 
 @dataclass(frozen=True, slots=True)
 class MemoryView:
-    """All that she knows, and all that is to be decided, as of one commit.
+    """Everything she knows, and everything to be decided, as of one commit.
 
     Attributes:
         tip: the commit.
-        review: what waits for the user's word; its ``known`` are the facts.
+        review: what waits for the user's approval; its ``known`` are the facts.
         summaries: of every conversation that has one, newest first.
         troubles: what could not be read, with file and line.
     """

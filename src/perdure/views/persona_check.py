@@ -74,12 +74,12 @@ def _unread(files: PersonaFiles) -> list[Finding]:
             each.file,
             each.line,
             each.problem,
-            each.next_step or "put it right; until then the committed one counts",
+            each.next_step or "correct it; until then the committed version counts",
         )
         for each in files.troubles
     ]
     found += [
-        Finding("advice", "unknown-key", SETTINGS, each.line, each.what, "put it right")
+        Finding("advice", "unknown-key", SETTINGS, each.line, each.what, "correct it")
         for each in files.settings.troubles
     ]
     return found

@@ -1,4 +1,4 @@
-"""How a persona grew: one line for each change, with author, words, tokens and tags."""
+"""How a persona evolved: one line for each change, with author, words, tokens and tags."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class BackgroundReader:
             raise ReaderClosed
 
     def close(self) -> None:
-        """Stop answering. An index that is being made stays as far as it came."""
+        """Stop answering. An index that is being made is kept as far as it got."""
         self.close_with(lambda: None)
 
     def close_with(self, last: Callable[[], None]) -> Future[None]:

@@ -57,7 +57,7 @@ def search_turns(
 
     Args:
         repo: the repository.
-        start: id of the commit whose life is searched.
+        start: id of the commit whose history is searched.
         index: the recall index; what it does not hold yet is read first.
         text: what is searched for.
         now: the present moment, from which "last summer" counts.
@@ -77,8 +77,8 @@ def search_turns(
 def with_own_words(found: Sequence[FoundTurn]) -> list[FoundTurn]:
     """Leave out turns that were found only by the words of a listed neighbour; keeps the order.
 
-    A turn also fits by what was said around it. Where that is listed by itself, and none of the
-    words stand in the turn, it is left out here; prompts weigh it all the same.
+    A turn also fits by what was said around it. If that is listed itself, and the turn has none of
+    the words, it is left out here; prompts weigh it anyway.
     """
     listed = {found_turn.hit.turn for found_turn in found if found_turn.hit.matched}
     return [
@@ -101,9 +101,7 @@ def _found_turn(repo: Repository, start: str, hit: Hit) -> FoundTurn:
             for turn in chunk.turns:
                 if turn.number == hit.turn.number:
                     return FoundTurn(hit, chunk.head.title, turn)
-    raise UnknownTurn(
-        f"{hit.path} does not hold turn {hit.turn} any more", next_step="Search again"
-    )
+    raise UnknownTurn(f"{hit.path} no longer contains turn {hit.turn}", next_step="Search again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ class SearchResult:
 
     Attributes:
         turns: best first, each with the marks of its messages, in their order.
-        notice: why not all of the life could be searched; "" where it was.
+        notice: why not all of the history could be searched; "" if it was.
     """
 
     turns: tuple[tuple[FoundTurn, tuple[Marks, ...]], ...] = ()
@@ -120,7 +118,7 @@ class SearchResult:
 
 
 class HistorySearch:
-    """Searches as often as it is asked. All calls come from one thread, which owns the index."""
+    """Searches whenever it is asked. All calls come from one thread, which owns the index."""
 
     def __init__(self) -> None:
         self._index: RecallIndex | None = None

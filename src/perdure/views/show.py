@@ -97,10 +97,10 @@ class ShownCommit:
 def find_shown(
     path: Path, name: str, now: datetime, progress: Progress | None = None
 ) -> ShownTurn | ShownCommit:
-    """Find a turn by one of its names, else the commit that a revision or a date names.
+    """Find a turn by one of its names, or the commit that a revision or a date names.
 
     Raises:
-        UnknownTurn: it looks like a turn's name, but none answers to it.
+        UnknownTurn: it looks like a turn's name, but there is no such turn.
         NoRevision: it names nothing here.
     """
     repo = Repository.open(path, recover=False)

@@ -102,7 +102,7 @@ class TimelineRow:
 
     @property
     def is_answer(self) -> bool:
-        """Whether its newest commit brought another answer to an older turn."""
+        """Whether its newest commit added another answer to an older turn."""
         return any(key == "Answer" for key, _ in self.commit.trailers)
 
 
@@ -203,8 +203,8 @@ def collapse_lines(
 ) -> list[TimelineRow]:
     """Make rows of commits on several lines, as a graph draws them.
 
-    Turns that follow upon one another on a line become one row, where nothing begins between them,
-    also when those of another line were said meanwhile.
+    Consecutive turns on a line become one row, if nothing begins between them, even if turns on
+    another line were said in between.
 
     Args:
         found: the listing, none before one that descends from it.

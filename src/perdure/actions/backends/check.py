@@ -127,7 +127,7 @@ class _Look:
             return _failed(backend.doubt, hosted=backend.hosted, key=key)
         window = await backend.context_window()
         drift = _drift(await backend.fingerprint(), self._seen)
-        step = f"perdure backend pin {self._spec.name}, if that is as it should be" if drift else ""
+        step = f"perdure backend pin {self._spec.name}, if that is right" if drift else ""
         state: State = "drift" if drift else "reachable"
         return BackendStatus(state, backend.hosted, window, latency, key, drift, step)
 

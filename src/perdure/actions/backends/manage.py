@@ -216,7 +216,7 @@ class BackendActions:
         """Raises RequestProblem where no backend may be added under that name."""
         if not _NAME.fullmatch(name):
             raise CannotAct(
-                f"{name!r} is no name for a backend",
+                f"{name!r} is not a valid name for a backend",
                 next_step="use letters, digits, '-', '_' and '.', such as local",
             )
         path = manifest_path(name)
@@ -225,7 +225,7 @@ class BackendActions:
         )
         if taken or (self._repo.path / path).exists():
             raise CannotAct(
-                f"there is a backend {name} already",
+                f"there is already a backend {name}",
                 next_step=f"edit {path}, or choose another name",
             )
 

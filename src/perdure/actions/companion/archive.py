@@ -50,7 +50,9 @@ class ArchivePlan:
         ]
         if self.tag:
             lines.append(f"Tags this state as {self.tag}.")
-            lines.append(f"{self.name} is read from then on, not talked to. Back: {REOPEN}")
+            lines.append(
+                f"{self.name} can be read from then on, but not chatted with. To reopen: {REOPEN}"
+            )
         return lines
 
     def to_dict(self) -> dict[str, object]:
@@ -88,11 +90,11 @@ def plan_archive(workspace: Workspace, folder: Path | None = None) -> ArchivePla
     target = (folder or workspace.repo.path.parent / f"{base}-archive-{day}").absolute()
     if target.exists():
         raise CannotAct(
-            f"{target} exists", kept="it stays as it is", next_step="name another folder with -o"
+            f"{target} exists", kept="it stays as it is", next_step="choose another folder with -o"
         )
     if target.is_relative_to(workspace.repo.path):
         raise CannotAct(
-            f"{target} is inside the companion", next_step="name a folder outside with -o"
+            f"{target} is inside the companion", next_step="choose a folder outside with -o"
         )
     refs = shared_refs(workspace.repo)
     free = (name for name in numbered(f"archive-{day}") if f"refs/tags/{name}" not in refs)

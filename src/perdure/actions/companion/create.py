@@ -84,14 +84,14 @@ def _first_backend() -> tuple[Manifest, str]:
     if ollama is not None and ollama.chat_models:
         model = ollama.chat_models[0]
         manifest = Manifest(name="ollama", driver="ollama", model=model, address=ollama.address)
-        return manifest, f"Speaks through the Ollama that runs here, with {model}."
+        return manifest, f"Uses the Ollama that runs here, with {model}."
     manifest = Manifest(
         name="rehearsal", driver="embedded", model=_EMBEDDED_MODEL, parameters=_EMBEDDED_PARAMETERS
     )
-    why = "The Ollama that runs here has no model to talk with" if ollama else "No Ollama runs here"
+    why = "The Ollama that runs here has no chat model" if ollama else "No Ollama runs here"
     voice = (
-        f"{why}, so a small embedded model speaks: a rehearsal voice, good enough to "
-        "try everything, not to lean on."
+        f"{why}, so a small embedded model answers: a rehearsal voice, good enough to try "
+        "everything, but not good company."
     )
     first = what_is_missing(_EMBEDDED_MODEL)
     return manifest, f"{voice} It is not here yet: {first}." if first else voice

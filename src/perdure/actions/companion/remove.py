@@ -43,11 +43,11 @@ class RemovePlan:
         """One sentence a line, for the user to read beforehand."""
         lines = [f"Moves {self.path} to {self.trash}: {self.ahead}."]
         if self.edits:
-            lines.append(f"{self.edits} file(s) with edits in no commit go with it.")
+            lines.append(f"{self.edits} file(s) with uncommitted edits go with it.")
         if self.copy is not None:
             lines.append(f"A copy of everything is in {self.copy}; it was read and compared.")
         else:
-            lines.append("No copy of everything is known. perdure archive makes one.")
+            lines.append("There is no known copy of everything. perdure archive makes one.")
         return lines
 
     def to_dict(self) -> dict[str, object]:
@@ -96,7 +96,7 @@ def check_agreed(plan: RemovePlan, typed: str) -> None:
     if plan.copy is None and typed != plan.name:
         raise NotProven(
             f"no copy of everything is proven, and {plan.name!r} was not typed",
-            next_step="make a copy with: perdure archive; or remove her all the same with: perdure "
+            next_step="make a copy with: perdure archive; or remove her anyway with: perdure "
             f"remove {plan.path.name} --typed {plan.name!r}",
         )
 

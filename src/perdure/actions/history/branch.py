@@ -58,11 +58,11 @@ class DropPlan:
     def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         if not self.ahead:
-            return [f"Takes the name {self.name} away; all that is on it is on other branches too."]
+            return [f"Deletes the name {self.name}; everything on it is also on other branches."]
         return [
-            f"Takes the name {self.name} away; only there: {self.ahead}.",
+            f"Deletes the name {self.name}. Only on that branch: {self.ahead}.",
             (
-                f"The log of operations keeps it: perdure undo, or perdure branch {self.name} "
+                f"The operation log keeps it: perdure undo, or perdure branch {self.name} "
                 f"--at {self.commit[:10]}, brings it back."
             ),
         ]

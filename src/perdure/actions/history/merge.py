@@ -37,9 +37,9 @@ def _merge(
 RESOLVER = Resolver(_claims, _merge)
 _CONVERSATIONS = ("conversations/", "alternatives/")
 _REMOVED = {
-    "ours": "taken away here, changed there",
-    "theirs": "changed here, taken away there",
-    "": "taken away on both sides",
+    "ours": "deleted here, changed there",
+    "theirs": "changed here, deleted there",
+    "": "deleted on both sides",
 }
 
 
@@ -54,19 +54,19 @@ class BranchMerge:
         """One sentence a line, for the user to read beforehand."""
         plan = self.plan
         if plan.kind == "nothing":
-            return [f"All of {plan.name} is on {plan.branch} already."]
+            return [f"Everything on {plan.name} is already on {plan.branch}."]
         lines = [f"Merges {plan.name} into {plan.branch}: {self.brings}."]
         turns = sum(change.path.startswith(_CONVERSATIONS) for change in plan.changes)
         other = [c.path for c in plan.changes if not c.path.startswith(_CONVERSATIONS)]
         if turns:
-            lines.append("Conversations come together; none is lost, and none conflicts.")
+            lines.append("Conversations are combined; none is lost, and none conflicts.")
         conflicts = {conflict.path for conflict in plan.conflicts}
         lines += [f"  changes {path}" for path in other if path not in conflicts]
         if plan.conflicts:
-            lines.append("Both sides have changed these in different ways:")
+            lines.append("Both sides changed these in different ways:")
             for conflict in plan.conflicts:
                 lines += _conflict_lines(conflict)
-            lines.append(f"Until that is settled, she talks on as she is on {plan.branch}.")
+            lines.append(f"Until that is resolved, she goes on as she is on {plan.branch}.")
         return lines
 
     def to_dict(self) -> dict[str, object]:
@@ -95,14 +95,16 @@ class MergeResult:
 def _conflict_lines(conflict: FileConflict) -> list[str]:
     match conflict.kind:
         case "text":
-            lines = [f"  {conflict.path}" + (" (no marks are left in it)" * conflict.settled)]
+            lines = [
+                f"  {conflict.path}" + (" (no conflict markers are left in it)" * conflict.settled)
+            ]
             for ours, theirs in conflict.pairs:
                 lines += [f"      here:  {_head(ours)}", f"      there: {_head(theirs)}"]
             return lines
         case "removed":
             return [f"  {conflict.path}: {_REMOVED[conflict.gone]}"]
         case _:
-            return [f"  {conflict.path}: no text, and different on both sides"]
+            return [f"  {conflict.path}: not text, and different on both sides"]
 
 
 def _head(lines: bytes) -> str:
@@ -193,12 +195,12 @@ class UnfinishedMerge:
             lines += _conflict_lines(conflict)
         if self.waits:
             lines += [
-                "Open each file, keep the lines that shall stay, take the marks out; or take one",
-                "side whole: perdure merge --ours FILE, or --theirs FILE.",
+                "Open each file, keep the lines you want, and delete the conflict markers. Or take",
+                "one side of the whole file: perdure merge --ours FILE, or --theirs FILE.",
             ]
         lines += [
-            "Then: perdure merge --continue (or git commit). To give it up: perdure merge --abort",
-            f"Until then she talks on as she is on {self.branch}.",
+            "Then: perdure merge --continue (or git commit). To abort: perdure merge --abort",
+            f"Until then she goes on as she is on {self.branch}.",
         ]
         return lines
 
@@ -219,7 +221,7 @@ def _need_open(workspace: Workspace) -> UnfinishedMerge:
     if found is None:
         raise CannotAct(
             "no merge is open",
-            next_step="perdure log shows whether it was concluded; perdure merge BRANCH begins one",
+            next_step="perdure log shows whether it was completed; perdure merge BRANCH starts one",
         )
     return found
 

@@ -29,9 +29,9 @@ def refuse_archived(settings: CompanionSettings) -> None:
     """Raise Archived for a companion in the archive. Called before each turn."""
     if settings.archived:
         raise Archived(
-            f"{settings.name} is in the archive: she is read, and not talked to.",
+            f"{settings.name} is archived: you can read her, but not chat with her.",
             kept="Nothing was changed",
-            next_step=f"To take her out: {REOPEN}",
+            next_step=f"To reopen her: {REOPEN}",
         )
 
 

@@ -36,11 +36,11 @@ class RestorePlan:
 
     def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
-        lines = [f"As of {commit_label(self.commit)}:"]
+        lines = [f"From {commit_label(self.commit)}:"]
         for change in self.changes:
             what = "changes"
             if change.content is None:
-                what = "removes (it was not there then)"
+                what = "removes (it did not exist then)"
             elif change.path in self.returns:
                 what = "brings back"
             lines.append(f"  {what} {change.path}")
@@ -81,7 +81,7 @@ def plan_restore(workspace: Workspace, paths: Sequence[str], commit: str, at: st
                 if current is None:
                     returns.append(name)
     if not changes:
-        raise NothingToRestore(f"{', '.join(paths)}: the same now as at {at}")
+        raise NothingToRestore(f"{', '.join(paths)}: the same now as in {at}")
     ordered = tuple(changes[name] for name in sorted(changes))
     return RestorePlan(repo.commit_info(commit), at, ordered, tuple(sorted(returns)), tip)
 
@@ -92,16 +92,16 @@ def _files(
     """Each file at or below a path, with its blob then and its blob at the tip."""
     if path.partition("/")[0] in _TALK:
         raise CannotRestore(
-            f"{path} is talk, which is not brought back file by file",
-            next_step="to talk on from then: perdure rewind; to correct words: perdure edit; to "
-            "take back what you did last: perdure undo",
+            f"{path} is part of a conversation, which cannot be restored file by file",
+            next_step="to continue from then: perdure rewind; to correct words: perdure edit; to "
+            "take back your last act: perdure undo",
         )
     then = {entry.path: entry.oid for entry in repo.files(path, commit)}
     current = {entry.path: entry.oid for entry in repo.files(path, tip)}
     if not then and not current:
         raise CannotRestore(
-            f"there is no {path or 'file'}, neither now nor at {at}",
-            next_step=f"perdure log {path} shows when it was there",
+            f"there is no {path or 'file'}, neither now nor in {at}",
+            next_step=f"perdure log {path} shows when it existed",
         )
     names = sorted(then.keys() | current.keys())
     found = [(name, then.get(name), current.get(name)) for name in names]

@@ -68,7 +68,7 @@ class RevertPlan:
             for change in self.changes
         ]
         if self.conversations:
-            lines.append(f"The talk in that commit stays: {', '.join(self.conversations)}.")
+            lines.append(f"The conversation in that commit stays: {', '.join(self.conversations)}.")
         if self.turns:
             lines.append(f"Answered under it: {self.under}.")
             lines += self.memory.describe()
@@ -119,7 +119,7 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
     if not changes:
         raise CannotRevert(
             f"nothing of {commit_label(info)} is left in the files",
-            next_step="perdure log shows what was done since",
+            next_step="perdure log shows what has been done since",
         )
     heard = any(file.path.startswith(_VOICE) and not file.path.startswith(_SILENT) for file in rest)
     turns = affected_turns(repo, parents, info.id, tip) if heard else ()
@@ -134,8 +134,8 @@ def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
     parents = repo.commits.parents(info.id)
     if len(parents) > 1:
         raise CannotRevert(
-            f"{commit_label(info)} is a merge: it joined two lines, and has no change of its own",
-            next_step="take back a change that it brought, or talk on from before with: "
+            f"{commit_label(info)} is a merge: it joined two branches and has no change of its own",
+            next_step="revert a change that it brought in, or continue from before it with: "
             "perdure rewind",
         )
     if not parents:
@@ -151,8 +151,8 @@ def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
 def _not_for_turns(info: CommitInfo) -> CannotRevert:
     turn = next((value for key, value in info.trailers if key == "Turn"), "TURN")
     return CannotRevert(
-        f"{commit_label(info)} is talk, and later words answer to it",
-        next_step="to talk on from before it: perdure rewind; to keep it out of prompts: perdure "
+        f"{commit_label(info)} is part of a conversation, and later words answer it",
+        next_step="to continue from before it: perdure rewind; to keep it out of prompts: perdure "
         f"aside {turn}; to correct its words: perdure edit {turn}; to take back the last turn: "
         "perdure undo",
     )

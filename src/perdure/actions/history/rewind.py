@@ -64,7 +64,7 @@ class RewindPlan:
         where = f"“{self.words}”" if self.words else "a turn without words"
         if self.target.turn is None:
             where = "before anything was said"
-        lines = [f"Goes on from {where}, on the new branch {self.name}."]
+        lines = [f"Continues from {where}, on the new branch {self.name}."]
         if self.ahead:
             lines.append(f"The branch {self.leaves} keeps what came after: {self.ahead}.")
         else:
@@ -73,7 +73,7 @@ class RewindPlan:
             stays = "it stays" if self.later == 1 else "they stay"
             came = plural(self.later, "later turn")
             lines.append(
-                f"{came} came in the same commit: {stays} in the files, and out of the prompt."
+                f"{came} came in the same commit: {stays} in the files, but out of the prompt."
             )
         lines.append("Persona and memory are as they were then.")
         return lines
@@ -113,7 +113,7 @@ def find_target(repo: Repository, text: str, progress: Progress | None = None) -
     try:
         commit = resolve_revision(repo, name, None, now(), progress)
     except (UnknownTurn, UnknownRevision):
-        raise (trouble or UnknownTurn(f"{text!r} names no turn here.")) from None
+        raise (trouble or UnknownTurn(f"{text!r} is not a turn here.")) from None
     return RewindTarget(last_turn_at(repo, commit), commit)
 
 
@@ -166,9 +166,9 @@ def plan_rewind(
         later = turns[-1].number - target.turn.number if turns else 0
     if target.commit == tip and not later:
         raise CannotAct(
-            f"{where} is the last word here already",
-            next_step="just talk on; a second line from here is begun with: "
-            "perdure branch NAME, and perdure switch NAME",
+            f"{where} is already the last turn here",
+            next_step="just go on talking; to start a second branch here: perdure branch NAME, "
+            "then perdure switch NAME",
         )
     check_checkout(repo, target.commit)
     return RewindPlan(

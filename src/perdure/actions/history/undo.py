@@ -53,7 +53,7 @@ class UndoStep:
 
     def said(self) -> str:
         """What was done, in one sentence."""
-        where = f" You are on {self.plan.head} again." if self.plan.head else ""
+        where = f" You are back on {self.plan.head}." if self.plan.head else ""
         pushed = " It was pushed, so a new commit does it." if self.plan.by_commit else ""
         done = "Redone" if self.plan.is_redo else "Undone"
         return f"{done}: {self.what}.{where}{pushed}"

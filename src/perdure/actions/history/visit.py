@@ -56,7 +56,7 @@ def plan_visit(workspace: Workspace, where: str, progress: Progress | None = Non
     here = current_visit(workspace.repo)
     if here is not None:
         raise CannotAct(
-            f"you are talking with her as she was already, on {here.name}",
+            f"you are already talking with her as she was, on {here.name}",
             next_step=f"go back first with: perdure switch {here.back}",
         )
     plan = plan_rewind(workspace, where, progress=progress)
@@ -104,8 +104,8 @@ def visit_notice(repo: Repository) -> list[Notice]:
     at = repo.commit_info(visit.start).at
     return [
         Notice(
-            f"You talk with her as she was on {at:%d %b %Y, %H:%M}, on the branch {visit.name}. "
-            f"{visit.back} stays as it is; go back with: perdure switch {visit.back}"
+            f"You are talking with her as she was on {at:%d %b %Y, %H:%M}, on the branch "
+            f"{visit.name}. {visit.back} stays as it is; go back with: perdure switch {visit.back}"
         )
     ]
 
@@ -166,5 +166,5 @@ def check_name(repo: Repository, name: str) -> None:
     check_branch(name)
     if branch_tip(repo, name) is not None:
         raise BadPath(
-            f"there is a branch {name} already", "it stays as it is", "choose another name"
+            f"there is already a branch {name}", "it stays as it is", "choose another name"
         )

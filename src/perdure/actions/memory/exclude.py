@@ -61,7 +61,7 @@ class ExcludePlan:
                 f"To set it aside too: perdure memory edit {name} --aside"
                 for name, words in self.memory.facts
             ),
-            *(f"{path} goes out of prompts with them." for path in self.memory.summaries),
+            *(f"{path} leaves prompts with them." for path in self.memory.summaries),
         ]
 
     def to_dict(self) -> dict[str, object]:
@@ -113,7 +113,7 @@ def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
 
     Raises:
         UnknownTurn: one of the two names nothing.
-        CannotAct: the range ends before it begins.
+        CannotAct: the range ends before it starts.
     """
     first_name, dots, last_name = text.partition("..")
     first = name_turn(transcript, first_name)
@@ -134,7 +134,7 @@ def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
                 found.append(here)
             if here == last and is_in:
                 return found
-    raise CannotAct(f"{text} ends before it begins", next_step="give the earlier turn first")
+    raise CannotAct(f"{text} ends before it starts", next_step="give the earlier turn first")
 
 
 def plan_exclude(
@@ -155,7 +155,7 @@ def plan_exclude(
     transcript, excluded = Transcript(workspace.repo, tip), read_excluded(workspace.repo, tip)
     turns = [turn for turn in find_turns(transcript, text) if (turn in excluded) == back]
     if not turns:
-        state = "not set aside" if back else "set aside already"
+        state = "not set aside" if back else "already set aside"
         raise CannotAct(f"{text} is {state}")
     first = transcript.turn(turns[0])
     changes = _back(excluded, turns) if back else _exclude(workspace, tip, turns, reason)

@@ -129,7 +129,7 @@ class FactFiles:
                 error.line,
                 error.problem,
                 "nothing was changed",
-                "put the file in order, and repeat",
+                "correct the file, then try again",
             ) from error
         return data
 
@@ -180,7 +180,7 @@ def plan_add_fact(
     there = known.same(fact.topic, clean)
     if there is not None:
         raise CannotAct(
-            f"{fact.topic} has that fact already: {there.name}",
+            f"{fact.topic} already has that fact: {there.name}",
             next_step=f"to change it: perdure memory edit {there.name}",
         )
     pages = FactFiles(workspace, known.tip)
@@ -219,14 +219,14 @@ def plan_edit_fact(
     if edit.pinned is not None:
         new = replace(new, pinned=edit.pinned)
     if new == old:
-        raise CannotAct(f"{row.name} is so already: “{old.text}”")
+        raise CannotAct(f"{row.name} is already so: “{old.text}”")
     pages = FactFiles(workspace, known.tip)
     pages.change(old, new)
     said = [f"Changes {row.name} “{old.text}”" + (f" to “{new.text}”" * (new.text != old.text))]
     if new.topic != old.topic:
         said.append(f"It moves to {new.topic}.")
     if new.pinned != old.pinned:
-        said += _pin_said(new) or ["It is not pinned any more."]
+        said += _pin_said(new) or ["It is no longer pinned."]
     what = new.text if new.text != old.text else _edit_said(old, new)
     return MemoryPlan(
         "edit",
@@ -247,7 +247,7 @@ def plan_remove_fact(workspace: Workspace, known: KnownFacts, row: FactRow) -> M
     pages.change(row.fact, None)
     return MemoryPlan(
         "remove",
-        (f"Takes {row.name} “{row.fact.text}” out. The history keeps it.",),
+        (f"Removes {row.name} “{row.fact.text}”. The history keeps it.",),
         tuple(pages.changes),
         memory_message(f"out of {row.fact.topic}: {row.fact.text}", None),
         known.tip,
@@ -264,11 +264,11 @@ def plan_exclude_fact(
     """
     fact = row.fact
     if row.aside != back:
-        state = "not set aside" if back else "set aside already"
+        state = "not set aside" if back else "already set aside"
         raise CannotAct(f"{row.name} is {state}: “{fact.text}”")
     if back:
         changes = _brought_back(known, fact)
-        said = f"Brings back {row.name} “{fact.text}”: it may stand in prompts again."
+        said = f"Brings back {row.name} “{fact.text}”: it can enter prompts again."
     else:
         line = escape_line(fact.text) + (f" ({fact.source})" if fact.source else "")
         digest = hashlib.sha256(line.encode()).hexdigest()[:12]

@@ -243,9 +243,9 @@ def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> Lo
     data = workspace.repo.read(before.path, tip)
     if data is None or read_entry(data, before.path) != before:
         raise CannotAct(
-            f"{before.path} was changed meanwhile",
+            f"{before.path} was changed in the meantime",
             kept="it stays as it is now",
-            next_step=f"look at it with: perdure lore list, and repeat: perdure lore edit "
+            next_step=f"look at it with: perdure lore list, then repeat: perdure lore edit "
             f"{before.name}",
         )
     return _commit(workspace, after, _checked(edit_entry(data, after), after), "change", tip)
@@ -254,7 +254,7 @@ def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> Lo
 def replace_file(workspace: Workspace, path: str, data: bytes, since: str) -> LoreCommit:
     """Commit an entry's whole file as an editor left it. Raises what `change_lore` does."""
     if data == workspace.repo.read(path, workspace.tip):
-        raise CannotAct(f"{path} reads so already")
+        raise CannotAct(f"{path} already reads like that")
     entry = read_entry(data, path)
     return _commit(workspace, entry, _checked(data, entry), "change", since)
 
@@ -274,7 +274,7 @@ def _commit(
     workspace: Workspace, entry: LoreEntry, data: bytes | None, verb: str, since: str = ""
 ) -> LoreCommit:
     if data is not None and data == workspace.repo.read(entry.path, workspace.tip):
-        raise CannotAct(f"{entry.path} reads so already")
+        raise CannotAct(f"{entry.path} already reads like that")
     commit = workspace.commit([Change(entry.path, data)], f"lore: {verb} {entry.name}\n", since)
     return LoreCommit(entry, commit)
 
@@ -299,7 +299,7 @@ def _files(workspace: Workspace) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
             files.pop(change.path, None)
         elif is_lore(change.path):
             files[change.path] = change.content
-    said = [f"{change.path}: an edit that is in no commit yet" for change in edits.ready]
+    said = [f"{change.path}: an edit that is not committed yet" for change in edits.ready]
     return files, (*said, *(f"{path}: {reason}" for path, reason in edits.held))
 
 
@@ -362,7 +362,7 @@ def path_of(workspace: Workspace, name: str) -> str:
     names = ", ".join(PurePosixPath(path).stem for path in titled or near or there[:8])
     raise CannotAct(
         f"several lore entries are called {name!r}" if titled else f"there is no lore {name!r}",
-        next_step=f"there are: {names}" if names else "make one with: perdure lore add KEY",
+        next_step=f"there are: {names}" if names else "create one with: perdure lore add KEY",
     )
 
 

@@ -105,7 +105,9 @@ class ReviewList:
         raise UnknownFact(
             f"nothing waits under {name!r}",
             kept="nothing was changed",
-            next_step=f"perdure memory review lists the {count}" if count else "nothing waits",
+            next_step=f"perdure memory review lists the {count}"
+            if count
+            else "there is nothing to review",
         )
 
 
@@ -194,7 +196,7 @@ def plan_accept(
     elif fact is not None and known.same(fact.topic, fact.text) is None:
         pages.add(fact, chunk)
     if fact is None:
-        said = f"Takes “{proposal.instead_of}” out of {proposal.topic}."
+        said = f"Removes “{proposal.instead_of}” from {proposal.topic}."
         title = f"out of {proposal.topic}: {proposal.instead_of}"
     else:
         said = f"Writes to {fact.topic}: “{fact.text}”"
@@ -250,7 +252,7 @@ def _let_in(
     pages.change(old, fact)
     return MemoryPlan(
         "accept",
-        (f"Lets {held.name} “{fact.text}” into prompts.",),
+        (f"Allows {held.name} “{fact.text}” in prompts.",),
         tuple(pages.changes),
         memory_message(f"let in: {fact.text}", None, f"It came from {old.source or 'elsewhere'}."),
         listed.known.tip,

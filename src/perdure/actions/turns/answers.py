@@ -86,7 +86,7 @@ class AnswerPlan:
     def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         words = title_from(self.answer.replies[0].text, 48)
-        line = f"Answer {self.answer.number} to “{self.again.words}” stands: “{words}”."
+        line = f"Shows answer {self.answer.number} to “{self.again.words}”: “{words}”."
         if self.again.rewind is None:
             return [line]
         return [*self.again.describe(), line]
@@ -158,7 +158,7 @@ def plan_choice(
             next_step=f"there are: {numbers}" if numbers else "perdure say --resume asks for one",
         )
     if wanted.shown:
-        raise CannotAct(f"answer {number} to “{found.words}” stands already")
+        raise CannotAct(f"answer {number} to “{found.words}” is already the one shown")
     return AnswerPlan(
         plan_regenerate(workspace, str(found.turn), name, own=own, progress=progress), wanted
     )

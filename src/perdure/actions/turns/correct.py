@@ -81,7 +81,7 @@ def find_words(
         if stored.turn.message is None:
             raise CannotAct(
                 f"“{about}” has no message of yours",
-                next_step="her words are corrected with: perdure edit TURN --reply",
+                next_step="to correct her words: perdure edit TURN --reply",
             )
         return Words(turn_id, 0, stored.turn.message.text, about)
     for row in answers(stored.files, turn_id.number):
@@ -109,7 +109,7 @@ def correct(workspace: Workspace, words: Words, text: str) -> Corrected:
             next_step=f"to keep a turn out of prompts: perdure aside {words.turn}",
         )
     if text == words.text:
-        raise CannotAct(f"{words.named} {'reads' if words.answer else 'read'} so already")
+        raise CannotAct(f"{words.named} {'reads' if words.answer else 'read'} like that already")
 
     def corrected(stored: StoredTurn) -> ChunkEdit:
         _check_clean(workspace, stored)
@@ -134,9 +134,9 @@ def _check_same(stored: StoredTurn, words: Words) -> None:
         texts = [row.replies[0].text for row in there if row.number == words.answer]
     if words.text not in texts:
         raise CannotAct(
-            f"{words.named} {'was' if words.answer else 'were'} changed meanwhile",
+            f"{words.named} {'was' if words.answer else 'were'} changed in the meantime",
             kept="they stay as they are now",
-            next_step=f"look at them with: perdure show {words.turn}, and repeat",
+            next_step=f"look at them with: perdure show {words.turn}, then try again",
         )
 
 
@@ -147,11 +147,11 @@ def _check_clean(workspace: Workspace, stored: StoredTurn) -> None:
         raise HistoryError(
             f"a {state.open_operation} is not finished",
             "nothing was changed",
-            f"finish it, or give it up with: git {state.open_operation} --abort",
+            f"finish it, or abort it with: git {state.open_operation} --abort",
         )
     edited = workspace.repo.diff(None, None, list(stored.oids))
     if edited:
         raise CannotAct(
-            f"{edited[0].path} has an edit that is in no commit",
+            f"{edited[0].path} has an uncommitted edit",
             next_step=f"commit it with git, or take it back with: git restore {edited[0].path}",
         )

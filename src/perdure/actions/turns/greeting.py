@@ -74,7 +74,7 @@ def next_number(companion: CompanionAt, stored: StoredTurn) -> int:
     found = greeting_answers(companion, stored.files)
     if len(found) < 2:
         raise CannotAct(
-            "there is no other greeting", next_step="write one as a file of persona/greetings/"
+            "there is no other greeting", next_step="write one as a file in persona/greetings/"
         )
     places = [at for at, answer in enumerate(found) if answer.shown]
     return found[(places[0] + 1 if places else 0) % len(found)].number

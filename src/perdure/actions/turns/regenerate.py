@@ -37,8 +37,8 @@ class RegeneratePlan:
         """One sentence a line, for the user to read beforehand."""
         if self.rewind is None:
             what = f"Another answer to “{self.words}”"
-            return [f"{what}; the one that stands now is kept beside it."]
-        return ["This is not the newest message here.", *self.rewind.describe()]
+            return [f"{what}; the current one is kept."]
+        return ["This is not the newest message.", *self.rewind.describe()]
 
     def to_dict(self) -> dict[str, object]:
         """As plain data."""
@@ -103,7 +103,7 @@ def _before(
     first = commit_of_turn(repo, workspace.tip, turn_id, progress)
     parents = repo.commits.parents(first.id) if first else ()
     if not parents:
-        raise CannotAct("nothing stands before that greeting to begin a branch at")
+        raise CannotAct("there is nothing before that greeting to start a branch at")
     return RewindPlan(
         RewindTarget(None, parents[0]),
         "",

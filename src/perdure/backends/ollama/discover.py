@@ -110,6 +110,6 @@ def _ask(client: httpx2.Client, url: str) -> dict[str, object]:
         for block in answer.iter_bytes():
             body += block
             if len(body) > _ANSWER_LIMIT:
-                raise ValueError("too long an answer")
+                raise ValueError("an answer that is too long")
     found = json.loads(body)
     return found if isinstance(found, dict) else {}

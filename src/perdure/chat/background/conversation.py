@@ -107,7 +107,7 @@ def refusal(position: Position, *, asked: bool = False) -> str:
     """
     repo = position.repo
     if position.companion.settings.archived:
-        return f"{position.companion.name} is in the archive: she is read, and not written to"
+        return f"{position.companion.name} is archived, so nothing is written"
     if position.start is not None or repo.head().branch != position.branch:
         return f"{position.branch} is not checked out"
     if operation := repo.state_of_work().open_operation:
@@ -115,12 +115,12 @@ def refusal(position: Position, *, asked: bool = False) -> str:
     if asked:
         return ""
     if current_visit(repo) is not None:
-        return "you talk with her as she was"
+        return "you are talking with her as she was"
     waits = (
         starts_conversation(repo, position.tip)
         or continues_from(repo, position.branch, position.tip) is not None
     )
-    return "nothing was said yet since you went back" if waits else ""
+    return "nothing has been said since you went back" if waits else ""
 
 
 def left_of(thread: Sequence[PastTurn], window: TurnId | None) -> dict[ConversationId, int]:

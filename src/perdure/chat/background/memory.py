@@ -53,8 +53,8 @@ _ON_DEMAND_CALLS = 10_000
 
 _ROLLS_ON = 4
 """Turns that have left the window since the last text of a summary, for the next one."""
-_NO_USE = "its answer was of no use"
-_TOO_LONG = "the talk is too long for it"
+_NO_USE = "its answer was not usable"
+_TOO_LONG = "the conversation is too long for it"
 
 Tell = Callable[[Notice], None]
 
@@ -311,7 +311,7 @@ class BackgroundMemory:
             return f"{first.spec.name} is a rehearsal model"
         if isinstance(first, DisabledBackend):
             return first.problem.what
-        return f"{first.spec.name} is hosted, and has not heard this talk"
+        return f"{first.spec.name} is hosted, and took no part in this conversation"
 
 
 def _messages(reading: ConversationReading) -> int:

@@ -30,9 +30,9 @@ from perdure.notice import Notice
 from perdure.plural import plural
 
 _TITLE = 40
-_THEN = "Settle that, and repeat"
-_BY_HAND = "the summary that stands was changed by hand"
-_UNREADABLE = "the summary that stands cannot be read"
+_THEN = "Resolve that, then try again"
+_BY_HAND = "the current summary was changed by hand"
+_UNREADABLE = "the current summary cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class MemoryCommit:
             said.append(f"Learned: {'; '.join(fact.text for fact in self.learned)}")
         if self.waits:
             waits = plural(len(self.waits), "proposal waits", "proposals wait")
-            said.append(f"{waits} for your word: perdure memory review")
+            said.append(f"{waits} for your approval: perdure memory review")
         return [Notice(text) for text in said]
 
 
@@ -90,7 +90,7 @@ def commit_memory(
     ``asked`` says that the user has just asked for it.
 
     Raises:
-        CannotRemember: it may not be written now, or a file has an edit that is in no commit.
+        CannotRemember: it may not be written now, or a file has an uncommitted edit.
         TipMoved: the branch has moved since it was read; nothing was changed.
         HistoryError: nothing was changed.
     """
@@ -103,10 +103,10 @@ def commit_memory(
         return None
     why = refusal(store.position, asked=asked)
     if store.position.branch != reading.branch:
-        why = f"{reading.branch} was left meanwhile"
+        why = f"{reading.branch} is no longer checked out"
     edited = store.repo.diff(None, None, [change.path for change in changes])
     if edited:
-        why = why or f"{edited[0].path} has an edit that is in no commit"
+        why = why or f"{edited[0].path} has an uncommitted edit"
     if why:
         raise CannotRemember(f"{why}.", kept="Nothing was changed", next_step=_THEN)
     title = title_from(reading.title, _TITLE) or str(reading.conversation)

@@ -39,7 +39,7 @@ def end_events(kind: TurnKind, streamed: StreamedReply, backend: Backend) -> lis
 def _as_before(failed: Failed) -> Failed:
     """What to tell where no other answer came: the turn has its reply."""
     step = failed.next_step.replace("perdure say --resume", "perdure regenerate")
-    return Failed(failed.what, "All is as it was before.", step)
+    return Failed(failed.what, "Everything is as it was before.", step)
 
 
 def _notices(streamed: StreamedReply, backend: Backend, limit: int) -> list[Notice]:
@@ -48,8 +48,8 @@ def _notices(streamed: StreamedReply, backend: Backend, limit: int) -> list[Noti
     if streamed.unsaid:
         notices.append(
             Notice(
-                f"{backend.spec.name} sent its thoughts in front of the words, with the last mark "
-                f"only; they are left out of the reply. {_APART}."
+                f"{backend.spec.name} sent its thoughts before the words, with only the end mark; "
+                f"they are left out of the reply. {_APART}."
             )
         )
     if streamed.finished is not None and streamed.finished.stop == "length":
@@ -77,15 +77,12 @@ def _broken_off(streamed: StreamedReply, backend: Backend) -> Failed | None:
     match stop:
         case "refused":
             what = f"a filter of {name} cut the reply off"
-            step = "Say it in other words, or choose another backend for the next reply"
+            step = "Say it differently, or choose another backend for the next reply"
         case "cancelled":
             what = f"{name} broke its reply off"
             step = "To hear the rest, ask for it in your next message"
         case "unclosed":
-            what = (
-                f"{name} opened its thoughts and never closed them, so what came may be thoughts, "
-                "words, or both"
-            )
+            what = f"{name} never closed its thoughts, so what came may be thoughts, words, or both"
             step = (
                 f"For another answer: perdure regenerate. If it happens again, raise "
                 f"context.reply_tokens in companion.yaml, or turn thinking off. {_APART}"
@@ -106,7 +103,7 @@ def _nothing_said(streamed: StreamedReply, backend: Backend, limit: int) -> Fail
         )
     if streamed.thought.strip() and finished is not None and finished.stop == "length":
         return Failed(
-            f"{name} spent the whole reply of {limit:,} tokens on thoughts, and none was left for "
+            f"{name} spent the whole reply of {limit:,} tokens on thoughts, and had none left for "
             "words.",
             _KEPT,
             f"Raise {_limit_setting(backend, limit)}, or turn thinking off at its server, then "
@@ -114,7 +111,7 @@ def _nothing_said(streamed: StreamedReply, backend: Backend, limit: int) -> Fail
         )
     if streamed.thought.strip():
         return Failed(
-            f"{name} thought and said nothing.",
+            f"{name} only thought, and said nothing.",
             _KEPT,
             "Ask again with: perdure say --resume. If that ends the same way, turn thinking off at "
             "its server",

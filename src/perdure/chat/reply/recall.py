@@ -39,7 +39,7 @@ _MANY = 64
 """Chunks still to be read from which on it is said that recall is behind."""
 _BEFORE = 4
 """Messages before the newest one that the question is understood by."""
-_BEHIND = "Earlier turns are still being read for recall, so this reply comes without them."
+_BEHIND = "Recall is still reading earlier turns, so this reply comes without them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Recaller:
         except (Problem, ReaderClosed, RuntimeError) as problem:
             message = problem.what if isinstance(problem, Problem) else str(problem)
             return RecalledTurns(
-                notice=self._once(f"Earlier turns could not be looked through: {message}")
+                notice=self._once(f"Earlier turns could not be searched: {message}")
             )
         return RecalledTurns(found.turns, found.scores, found.texts, self._once(found.notice))
 

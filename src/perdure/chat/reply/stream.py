@@ -182,7 +182,7 @@ def _check_may_be_sent(wanted: ReplyRequest) -> None:
     """Known only once it is open: a model of Ollama's cloud looks like one of this machine."""
     if wanted.backend.hosted and not wanted.may_leave:
         raise LeavesMachine(
-            f"{wanted.backend.spec.name} would send the talk away from this machine",
+            f"{wanted.backend.spec.name} would send the conversation away from this machine",
             next_step="to allow that, set failover_to_hosted: yes in companion.yaml",
         )
 
@@ -243,7 +243,7 @@ def _say_what_was_left_out(wanted: ReplyRequest, prompt: Prompt, emit: Emit) -> 
             )
         )
     elif prompt.choice.examples < shown:
-        emit(Notice("Some example talks of the persona no longer fit and are not sent."))
+        emit(Notice("Some of the persona's sample dialogues no longer fit and are not sent."))
 
 
 async def _stream(

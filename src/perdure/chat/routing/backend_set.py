@@ -105,7 +105,7 @@ def listed_backends(repo: Repository, rev: str) -> list[BackendEntry]:
     if not names:
         raise NoBackend(
             "companion.yaml lists no backend.",
-            next_step="Name one under `backends:`, such as a file of the folder backends/",
+            next_step="Name one under `backends:`, such as a file in the folder backends/",
         )
     return [find(repo, rev, name) for name in names]
 

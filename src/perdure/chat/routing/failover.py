@@ -70,7 +70,7 @@ async def route_reply(
     last = order[0]
     for place, backend in enumerate(order):
         if place and backend.hosted and not consent:
-            failures.append(f"{backend.spec.name}: not asked, it is hosted")
+            failures.append(f"{backend.spec.name}: not asked because it is hosted")
             emit(_not_asked(backend))
             continue
         last = backend
@@ -120,13 +120,13 @@ def _again(request: ReplyRequest, streamed: StreamedReply, message: str) -> Noti
 def _next_step(asked: Sequence[Backend]) -> str:
     if all(backend.spec.disabled for backend in asked):
         return f"Look at one and allow it: perdure backend confirm {asked[0].spec.name}"
-    return "When one of them is back, ask again with: perdure say --resume"
+    return "Once one of them is back, ask again with: perdure say --resume"
 
 
 def _not_asked(backend: Backend) -> Notice:
     return Notice(
-        f"{backend.spec.name} was not asked: it would send the talk away from this machine. "
-        "To allow that, set failover_to_hosted: yes in companion.yaml.",
+        f"{backend.spec.name} was not asked: it would send the conversation away from this "
+        "machine. To allow that, set failover_to_hosted: yes in companion.yaml.",
         "warning",
     )
 
@@ -145,7 +145,7 @@ async def _patiently(request: ReplyRequest, emit: Callable[[Event], None]) -> St
             pause, tried = min(pause or _LOADING, _LOADING), 0
             if not loaded_by:
                 loaded_by = clock() + patience
-                emit(Notice(f"{request.backend.spec.name} is loading its model; it is waited for."))
+                emit(Notice(f"{request.backend.spec.name} is loading its model; waiting for it."))
             elif clock() > loaded_by:
                 return streamed
         elif pause is not None and streamed.action is Action.RETRY and tried < _TRIES:

@@ -68,7 +68,7 @@ def _take_edits(backends: BackendActions, store: TurnStore) -> list[Notice]:
         raise RequestProblem(
             in_the_way.rstrip("."),
             kept="nothing was switched",
-            next_step=f"mend {SETTINGS} in {store.repo.path} and try again",
+            next_step=f"fix {SETTINGS} in {store.repo.path} and try again",
         )
     return [Notice(text) for text in outside.committed]
 

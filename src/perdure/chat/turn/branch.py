@@ -39,8 +39,8 @@ def current_branch(repo: Repository) -> TurnBranch:
     is_new = there is None or bool(there.elsewhere)
     branch = repo.free_branch(name) if is_new else name
     text = (
-        f"No branch is checked out here, so the talk goes on, on {branch}. "
-        f"To go there: perdure switch {branch}"
+        f"No branch is checked out here, so the conversation continues on {branch}. To go there: "
+        f"perdure switch {branch}"
     )
     return TurnBranch(branch, commit if is_new else None, (Notice(text, "warning"),))
 
@@ -65,7 +65,7 @@ def branch_to_commit_on(
     if start is None and (tip is None or (since is not None and head.branch != branch)):
         name = renamed(repo, branch, since or 0.0)
         if name is not None:
-            text = f"{branch} was renamed {name} while the reply was written; the turn is there."
+            text = f"{branch} was renamed to {name} during the reply; the turn is there."
             return TurnBranch(name, None, (Notice(text),))
     if tip is not None:
         return TurnBranch(branch)
@@ -84,13 +84,13 @@ def _gone(repo: Repository, branch: str, base: str) -> TurnBranch:
         base = repo.resolve("HEAD")
     reach = Reach(repo.commit_info, repo.commits.shallow_ends())
     if head.branch and head.commit and reach.is_ancestor(base, head.commit):
-        text = f"{branch} was deleted while the reply was written; the turn is on {head.branch}."
+        text = f"{branch} was deleted during the reply; the turn is on {head.branch}."
         return TurnBranch(head.branch, None, (Notice(text, "warning"),))
     name = repo.free_branch(branch)
     what = "is a branch again" if name == branch else f"has a successor, {name}"
     text = (
-        f"{branch} was deleted while the reply was written. It {what}, from where the prompt was "
-        f"made, with this turn. To go there: perdure switch {name}"
+        f"{branch} was deleted during the reply. It {what}, starting at the commit that the "
+        f"prompt was made from, with this turn. To go there: perdure switch {name}"
     )
     return TurnBranch(name, base, (Notice(text, "warning"),))
 

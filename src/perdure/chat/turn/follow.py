@@ -33,7 +33,7 @@ class BranchFollower:
         self._is_detached = False
         if branch == self._position.branch:
             return notices
-        switched = Notice(f"The branch was switched: the talk goes on, on {branch}.")
+        switched = Notice(f"The branch was switched: the conversation continues on {branch}.")
         return self._move_to(TurnBranch(branch, None, tuple(notices or [switched])))
 
     def _move_to(self, target: TurnBranch) -> list[Notice]:
@@ -57,14 +57,14 @@ class BranchFollower:
         self._is_detached = True
         unborn, branch = self._position.repo.head().branch, self._position.branch
         what = (
-            f"The branch {unborn}, which is checked out now, has no commit yet"
+            f"The branch {unborn} is checked out now but has no commit yet"
             if unborn
-            else "No branch is checked out any more"
+            else "No branch is checked out now"
         )
         return [
             Notice(
-                f"{what}; the talk goes on, on {branch}. "
-                f"The files here are another commit's until: perdure switch {branch}",
+                f"{what}; the conversation continues on {branch}. Until you run perdure switch "
+                f"{branch}, the files here belong to another commit.",
                 "warning",
             )
         ]

@@ -62,9 +62,9 @@ class TurnNotices:
         words = [f"“{title_from((turn.message or turn.replies[0]).text, 40)}”" for turn in turns]
         return [
             Notice(
-                "Talk from two places has come together here. It goes on from "
-                f"{'both' if len(words) == 2 else 'all of it'}: {', '.join(words[:-1])} and "
-                f"{words[-1]}."
+                "Conversations from two places have come together here. The next message "
+                f"continues from {'both' if len(words) == 2 else 'all of it'}: "
+                f"{', '.join(words[:-1])} and {words[-1]}."
             )
         ]
 
@@ -81,8 +81,8 @@ class TurnNotices:
             return []
         return [
             Notice(
-                f"{path} was edited by hand, so nothing is added to it: the talk goes on in a new "
-                "conversation. Commit that edit with git, or take it back, when you like.",
+                f"{path} was edited by hand, so nothing is added to it: what you say goes into a "
+                "new conversation. Commit that edit with git, or take it back, whenever you like.",
                 "warning",
             )
         ]
@@ -90,7 +90,7 @@ class TurnNotices:
     def unreadable_exclusions(self) -> list[Notice]:
         """Files that were to set something aside, and cannot be read; each is said once."""
         found = self._position.excluded().unreadable
-        return self._once((text, f"Nothing is set aside by it: {text}") for text in found)
+        return self._once((text, f"It sets nothing aside: {text}") for text in found)
 
     def unreadable(self, troubles: Iterable[FileTrouble]) -> list[Notice]:
         """Lore, facts and summaries that cannot be read; each trouble is said once."""

@@ -27,22 +27,22 @@ from perdure.snapshot.companion import read_companion
 from perdure.snapshot.files import check_counts
 
 _HOLE = (
-    "Part of this history cannot be read: {}. What is said now is saved all the same. `git fsck` "
-    "names what is missing; fetch it from another copy of this companion"
+    "Part of this history cannot be read: {}. What you say now is saved anyway. `git fsck` names "
+    "what is missing; fetch it from another copy of this companion"
 )
 _CLOCK = (
-    "The clock of this machine stands before 1970, where git has no time: commits get the time of "
-    "the one before. Put the clock right"
+    "This machine's clock is set before 1970, which git cannot store: each commit gets the time "
+    "of the one before. Set the clock"
 )
 
 _FROM_ELSEWHERE = (
-    "This folder is a copy, was restored, or comes from somebody else: what perdure had kept in it "
-    "for itself is not used here and lies in {}. The talk goes on in a conversation of its own, "
-    "and backends are confirmed anew."
+    "This folder is a copy, was restored, or comes from somebody else: what perdure had kept in "
+    "it for itself is not used here and is now in {}. You go on in a new conversation, and "
+    "confirm backends again."
 )
 _NOT_KNOWN = (
-    "{} cannot be written, so this folder is not known again: what perdure keeps in it for itself "
-    "is set aside at each start, and backends are confirmed for one start only. Make that folder "
+    "{} cannot be written, so perdure cannot recognise this folder again: at each start, what it "
+    "keeps here for itself is set aside, and you confirm backends again. Make that folder "
     "writable, or name another in XDG_DATA_HOME."
 )
 

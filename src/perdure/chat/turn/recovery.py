@@ -42,8 +42,8 @@ def recover_turns(repo: Repository, committer: TurnCommitter, where: SalvageTarg
         elif keep(repo, committer, where, found):
             notices.append(
                 Notice(
-                    "What a crash had cut off could not be put back where it stood, so it is "
-                    "committed now in a conversation of its own."
+                    "What a crash cut off could not be put back in its place, so it is committed "
+                    "now in a separate conversation."
                 )
             )
     return notices
@@ -74,13 +74,13 @@ def _sentence(kind: TurnKind, reply: Reply | None) -> str:
         how = (
             "that was cut off is committed now, as far as it came, marked interrupted"
             if reply is None or reply.interrupted
-            else "that could not be committed at its end is committed now"
+            else "that could not be committed when it ended is committed now"
         )
-        return f"Another answer {how}; the one before is kept: perdure alternatives @"
+        return f"Another answer {how}; the old answer is kept: perdure alternatives @"
     if reply is None:
-        return "A message that had not been committed is committed now; it waits for its reply."
+        return "A message that had not been committed is committed now; it has no reply yet."
     if not reply.interrupted:
-        return "A whole reply that could not be committed at its end is committed now."
+        return "A complete reply that could not be committed when it ended is committed now."
     return "A reply that was cut off is committed now, as far as it came, marked interrupted."
 
 

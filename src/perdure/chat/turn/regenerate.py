@@ -80,7 +80,7 @@ def _check_asked(store: TurnStore, plan: RegeneratePlan, stored: StoredTurn) -> 
         return
     before = _before(store, stored)
     if not before or before[-1].turn.message is None or before[-1].turn.replies:
-        raise CannotAct(f"nobody said anything in {plan.turn} that could be answered again")
+        raise CannotAct(f"{plan.turn} has no message that could be answered again")
 
 
 def _before(store: TurnStore, stored: StoredTurn) -> list[PastTurn]:
@@ -147,4 +147,4 @@ def give_up(store: TurnStore, prepared: PreparedTurn) -> list[Notice]:
         return []
     undo.undo(store.repo, plan, author=store.position.human, at=now())
     store.look_again()
-    return [Notice(f"No answer came, so the talk is on {store.position.branch} again.")]
+    return [Notice(f"No answer came, so you are back on {store.position.branch}.")]

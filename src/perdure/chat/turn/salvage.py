@@ -50,7 +50,7 @@ def keep_foreign(repo: Repository, committer: TurnCommitter, where: SalvageTarge
     """Commit what journals from elsewhere hold; returns a sentence for each."""
     return [
         "Words that were being said when this folder was copied, or before it was restored, are "
-        "committed now, in a conversation of their own."
+        "committed now, in a separate conversation."
         for found in words(repo)
         if keep(repo, committer, where, found)
     ]

@@ -61,11 +61,11 @@ def side_branch(repo: Repository, state: WorkState) -> TurnBranch:
         Its name; the commit that it begins at, None where it is there; and what to tell.
     """
     name, start = _find(repo, state)
-    after = f"{state.branch} has it" if state.branch else "It is joined to your branch"
+    after = f"{state.branch} has it" if state.branch else "It is merged into your branch"
     what = {"am": "`git am`"}.get(state.open_operation, f"a {state.open_operation}")
     text = (
-        f"git is in the middle of {what} here, so the talk goes on, on a branch of its own, {name}."
-        f" {after} when that is over."
+        f"git is in the middle of {what} here, so the conversation continues on a separate "
+        f"branch, {name}. {after} once that is over."
     )
     return TurnBranch(name, start, (Notice(text, "warning"),))
 
@@ -102,8 +102,8 @@ def join_sides(repo: Repository, author: Author) -> list[Notice]:
     if branch is None:
         return [
             Notice(
-                f"What was said on {side.name} waits: it joins the branch that is checked out "
-                "next. See perdure branch",
+                f"What was said on {side.name} waits: it is merged into the branch that you check "
+                "out next. See perdure branch",
                 "warning",
             )
             for side in waiting
@@ -173,7 +173,7 @@ def _join_once(repo: Repository, branch: str, side: Side, tip: str, author: Auth
     with _joined(repo, plan, has_start=has_start, what=what, author=author) as new:
         all_moves = [RefMove(f"{HEADS}{branch}", ours, new), *moves]
         perform(repo, "merge", f"{what} into {branch}", all_moves, author=author, at=now())
-    return [Notice(f"What was said while git was at work on its branch is on {branch} now.")]
+    return [Notice(f"What was said while git was at work is now on {branch}.")]
 
 
 def _joined(
@@ -195,7 +195,7 @@ def _joined(
 def _not_joined(branch: str, side: Side, why: str) -> Notice:
     name = side.name or (side.tip or "")[:10]
     return Notice(
-        f"What was said on {name} is not on {branch} yet: {why}. It is kept. "
-        f"To join it: perdure merge {name}",
+        f"What was said on {name} is not on {branch} yet: {why}. It is kept. To merge it: perdure "
+        f"merge {name}",
         "warning",
     )

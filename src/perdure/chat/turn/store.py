@@ -49,7 +49,7 @@ NO_BOUNDARIES = (
 
 _ATTEMPTS = 5
 KEY_MASKED = (
-    "Something that looks like a key was taken out before it was sent or saved; the rest is kept."
+    "Something that looks like a key was removed before it was sent or saved; the rest is kept."
 )
 
 
@@ -150,7 +150,9 @@ class TurnStore:
         )
         last = last_turn(position.transcript, conversation) if conversation is not None else None
         if conversation is None or last is None or not last.unanswered:
-            raise NothingToAnswer("the last message has its reply.", next_step="Just say something")
+            raise NothingToAnswer(
+                "the last message already has a reply.", next_step="Just say something"
+            )
         asked = TurnId(conversation.id, last.number)
         past = position.thread_to([end.id for end in ends] or [asked], keep=asked)
         location = None if ends else position.next_in(conversation)

@@ -63,4 +63,4 @@ def _reopen(workspace: Workspace) -> None:
     if commit is None:
         print_line(f"{name} would be out of the archive. Nothing was changed.")
     else:
-        print_line(f"{name} is out of the archive. Talk: perdure chat")
+        print_line(f"{name} is out of the archive. Chat: perdure chat")

@@ -257,7 +257,7 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool) -> None:
         return
     if not found:
         already = f"{', '.join(names)}: already confirmed."
-        print_line(already if names else "No backend waits to be confirmed.")
+        print_line(already if names else "There is no backend to confirm.")
     for each in found:
         is_used = each.name in agreed
         print_line(f"{each.name} {'is confirmed on this machine' if is_used else 'stays unused'}.")

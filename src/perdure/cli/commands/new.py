@@ -60,4 +60,4 @@ def command(name: str, template: str, user: str | None, folder: Path | None) -> 
     print_line(founded.voice)
     path, name = shlex.quote(str(founded.path)), shlex.quote(founded.path.name)
     where = f"perdure -c {path} chat" if folder else f"perdure chat {name}"
-    print_line(f"Talk: {where}")
+    print_line(f"Chat: {where}")

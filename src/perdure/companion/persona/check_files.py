@@ -248,7 +248,7 @@ def _duplicates(persona: PersonaTexts) -> Iterator[Finding]:
             if sum(1 + (char > "\u2e7f") for char in key) >= _DUPLICATE:
                 if key in seen:
                     path, other = seen[key]
-                    what = f"“{quote(paragraph)}” stands in {path}, line {other}, too"
+                    what = f"“{quote(paragraph)}” is also in {path}, line {other}"
                     fix = "keep one of the two"
                     yield Finding("advice", "twice", text.path, line, what, fix)
                 else:

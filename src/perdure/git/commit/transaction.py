@@ -155,7 +155,7 @@ class Mover:
             survey = self._checkout.survey(steps, accepted=plan.accepted)
         except IndexTrouble as error:
             raise HistoryError(
-                str(error), "nothing was changed", "put it in order with git, and repeat"
+                str(error), "nothing was changed", "fix it with git, then try again"
             ) from error
         if survey.dirty:
             raise UnsavedEdits(survey.dirty)
@@ -284,8 +284,8 @@ class Mover:
         except IndexTrouble as error:
             raise HistoryError(
                 f"what was begun cannot be finished: {error}",
-                "what was done stays written down, and is finished when the index is in order",
-                "put it in order with git, and repeat",
+                "what was done is recorded, and is finished once the index is fixed",
+                "fix it with git, then try again",
             ) from error
         except (DamagedRepository, BadPath, CannotMerge) as error:
             raise self._put_away(error.what) from error
@@ -355,7 +355,7 @@ class Mover:
 def _elsewhere(ref: str) -> RefElsewhere:
     name = short_name(ref)
     return RefElsewhere(
-        f"{name} was moved by someone else meanwhile",
+        f"{name} was moved by someone else in the meantime",
         "nothing was changed",
-        "look again and repeat",
+        "look again, then repeat",
     )

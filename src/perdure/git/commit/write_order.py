@@ -94,7 +94,7 @@ class Committer:
                 raise BranchGone(
                     f"the branch {pending.branch} is gone",
                     "nothing was changed",
-                    "perdure branch lists those there are",
+                    "perdure branch lists the ones there are",
                 )
             root = self._git.trees.root_of(parent)
             self._check(root, pending.expect)
@@ -109,9 +109,9 @@ class Committer:
             with contextlib.suppress(Moved):
                 return self._attempt(pending, ref, tip, parent, edit)
         raise Busy(
-            f"{pending.branch} is being moved by someone else all the time",
+            f"{pending.branch} keeps being moved by someone else",
             "nothing was changed",
-            "repeat in a moment",
+            "try again in a moment",
         )
 
     def _check(self, root: str | None, expect: Mapping[str, str | None]) -> None:

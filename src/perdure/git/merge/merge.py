@@ -81,7 +81,7 @@ def merge(
         raise Unfinished(
             f"a {state.open_operation} is not finished",
             "nothing was changed",
-            "finish it, or give it up, and repeat",
+            "finish or abort it, then try again",
         )
     for attempt in range(_ATTEMPTS):
         plan = plan_merge(repo, name, resolver=resolver)
@@ -134,7 +134,7 @@ def _leave_open(repo: Repository, plan: MergePlan, text: str) -> None:
     with parts.writer.exclusive("leaving the merge open"):
         parts.writer.finish_operation()
         if parts.refs.head().commit != plan.ours:
-            raise RefElsewhere(f"{plan.branch} was moved meanwhile", "nothing was changed")
+            raise RefElsewhere(f"{plan.branch} was moved in the meantime", "nothing was changed")
         parts.writer.forget_commits()
         state = MergeState(parts)
         # Afterwards the index names them.
@@ -194,7 +194,7 @@ def settle_conflict(repo: Repository, path: str, content: bytes | None) -> None:
         Busy: git is writing.
     """
     parts = repo.parts()
-    with parts.writer.exclusive("settling a conflict"):
+    with parts.writer.exclusive("resolving a conflict"):
         state = MergeState(parts)
         if content is None:
             state.settle(path, None)
@@ -256,7 +256,7 @@ def abort_merge(repo: Repository) -> None:
         Busy: git is writing.
     """
     parts = repo.parts()
-    with parts.writer.exclusive("giving up the merge"):
+    with parts.writer.exclusive("aborting the merge"):
         parts.writer.finish_operation()
         state = MergeState(parts)
         if state.other() is None:

@@ -121,7 +121,7 @@ def start_branch(
     refs = repo.parts().refs
     if refs.read(ref) is not None:
         raise BadPath(
-            f"there is a branch {name} already", "it stays as it is", "choose another name"
+            f"there is already a branch {name}", "it stays as it is", "choose another name"
         )
     if refs.read(f"{TAGS}{name}") is not None:
         raise _ambiguous(name, "tag")
@@ -191,14 +191,14 @@ def new_tag(repo: Repository, name: str) -> str:
     if not is_ref_name(ref) or not name:
         raise BadPath(f"{name!r} cannot be the name of a tag", "nothing was changed")
     if repo.parts().refs.read(ref) is not None:
-        raise BadPath(f"there is a tag {name} already", "it stays as it is", "choose another name")
+        raise BadPath(f"there is already a tag {name}", "it stays as it is", "choose another name")
     return ref
 
 
 def _ambiguous(name: str, what: str) -> BadPath:
     """Git takes both, and then refuses ``git push origin NAME``, as it may mean either."""
     return BadPath(
-        f"there is a {what} {name}, and git would not know which of the two is meant",
+        f"there is already a {what} {name}, and git could not tell the two apart",
         "nothing was changed",
         "choose another name",
     )

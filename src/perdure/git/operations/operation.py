@@ -156,7 +156,7 @@ def _check_moves(
             raise RefElsewhere(
                 f"{short_name(move.ref)} is not where it was",
                 "nothing was changed",
-                "look again and repeat",
+                "look again, then repeat",
             )
         if move.new is not None:
             kind = parts.store.read(move.new)[0]
@@ -169,7 +169,7 @@ def _check_moves(
         raise Unfinished(
             f"a {state.open_operation} is not finished",
             "nothing was changed",
-            f"finish it, or give it up with `git {state.open_operation} --abort`",
+            f"finish it, or abort it with `git {state.open_operation} --abort`",
         )
     names = {move.ref.removeprefix(HEADS) for move in moves}
     if after.branch is not None and after.branch != before.branch:

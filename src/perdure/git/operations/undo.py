@@ -330,7 +330,7 @@ class _Walk:
         raise RefElsewhere(
             f"git has moved {self._head.branch} since the last operation ({position.description})",
             "nothing was changed",
-            "use git reflog to see from where to where",
+            "git reflog shows from where to where",
         )
 
     def _take_back_commit(self, info: CommitInfo, own: _Own, draft: _Draft) -> None:
@@ -416,7 +416,7 @@ class _Walk:
             return
         draft.moves.append(RefMove(ref, now, None))
         draft.sentences.append(
-            f"the branch {name} goes; the log of operations keeps what was said there"
+            f"the branch {name} is deleted; the operation log keeps what was said there"
         )
 
     def _bring(
@@ -436,7 +436,9 @@ class _Walk:
         if self._reach.holds_hidden(self._remote_tips(), now, [target]):
             draft.by_commit[ref] = self._meant(target) or target
             draft.moves.append(RefMove(ref, now, None))
-            draft.sentences.append(f"{name} gets a new commit that does so, because it was pushed")
+            draft.sentences.append(
+                f"{name} gets a new commit that does this, because it was pushed"
+            )
             return
         draft.moves.append(RefMove(ref, now, target))
 
@@ -471,13 +473,11 @@ class _Walk:
         last = self._last
         entry = self._entry(last.trail.redo) if last else None
         if last is None or entry is None:
-            raise NothingToUndo(
-                "nothing was undone that could be done again", "nothing was changed"
-            )
+            raise NothingToUndo("there is nothing to redo", "nothing was changed")
         if not self._is_at(last.after):
             raise NothingToUndo(
-                "something new was done since the last undo",
-                "nothing was changed; what was undone stays in the log of operations",
+                "something new has been done since the last undo",
+                "nothing was changed; what was undone stays in the operation log",
                 "see perdure ops",
             )
         draft = _Draft()

@@ -131,8 +131,7 @@ def packed_refs(path: Path) -> bytes:
         raise DamagedRepository(
             f"{path} is larger than {_LARGEST_PACKED >> 20} MiB, more than perdure reads",
             "nothing was changed",
-            "see git for-each-ref; git branch -D and git tag -d take away what does not belong "
-            "there",
+            "see git for-each-ref; git branch -D and git tag -d remove what does not belong there",
         ) from error
 
 

@@ -44,7 +44,7 @@ class Revisions:
 
     @staticmethod
     def _unknown(rev: str) -> UnknownRevision:
-        return UnknownRevision(f"{rev!r} names no commit here", "", "look for it in the log")
+        return UnknownRevision(f"{rev!r} is not a commit here", "", "look for it in the log")
 
     def _name(self, name: str) -> str:
         if name in {"", "@"}:
@@ -68,9 +68,7 @@ class Revisions:
         kinds = {b"commit", b"tag"}
         found = [oid for oid in self._store.ids(prefix) if self._store.read(oid)[0] in kinds]
         if len(found) > 1:
-            raise UnknownRevision(
-                f"several commits begin with {prefix}", "", "give more digits of the one you mean"
-            )
+            raise UnknownRevision(f"several commits begin with {prefix}", "", "give more digits")
         if not found:
             raise self._unknown(prefix)
         return found[0]

@@ -85,7 +85,7 @@ def way_back(work: Path, path: str) -> WayBack | None:
         name = next(found.names(), "").removeprefix(HEADS)
         option = "" if found.at_head or not name else f" -b {shlex.quote(name)}"
         return WayBack(
-            f"{work.name} is a bare repository, without files to talk in",
+            f"{work.name} is a bare repository, with no files to write to",
             f"Clone it, and stand in the clone: git clone{option} {shlex.quote(str(work))}",
         )
     is_there = (work / path).is_file()
@@ -113,7 +113,7 @@ def _to_a_branch(found: _Commits) -> WayBack | None:
     go = "go there with"
     if not found.is_born and command.startswith("git switch ") and names[0].startswith(HEADS):
         # git refuses where turns came since: all that is staged here looks like edits.
-        go = f"perdure {command.removeprefix('git ')} goes there, and if nothing was said since"
+        go = f"perdure {command.removeprefix('git ')} goes there; or, if nothing was said since"
     words = _in(found.work, f"{shown} has it; {go}: {command}")
     return WayBack(what, words, found.is_born)
 
@@ -136,7 +136,7 @@ def _to_a_commit(found: _Commits, *, is_there: bool) -> WayBack:
         )
     return WayBack(
         f"no branch of {work} has a commit",
-        _in(work, "Fetch it from a backup, or look where it stood with: git log --all --reflog"),
+        _in(work, "Fetch it from a backup, or look for it with: git log --all --reflog"),
     )
 
 

@@ -32,9 +32,9 @@ def put_away(path: Path, why: str) -> UnreadableState:
     away = path.with_name(f"{path.name}.broken")
     path.replace(away)
     return UnreadableState(
-        f"{path.name}, with which perdure goes on after a crash, cannot be followed: {why}",
-        f"nothing in it was done; it is put away as {away}, and commits and branches are as git "
-        "shows them",
+        f"{path.name}, which perdure uses to recover from a crash, cannot be used: {why}",
+        f"nothing in it was done; it is kept as {away}, and commits and branches are as git shows "
+        "them",
         "Look at perdure ops, and at git status; that file may be removed",
     )
 

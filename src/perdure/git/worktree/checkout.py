@@ -303,7 +303,7 @@ def _unwritable(path: str) -> BadPath:
     return BadPath(
         f"that commit holds a file called {shown(path)}, which may not be written to the disk",
         "nothing was changed",
-        "perdure log and show still read it; go to another commit",
+        "perdure log and show still read it; choose another commit",
     )
 
 

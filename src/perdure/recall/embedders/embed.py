@@ -1,4 +1,4 @@
-"""Embed the messages that have no vector yet, the newest first."""
+"""Embed the messages that have no vector yet, newest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Irregular words, whose forms no stemmer joins: who asks what she bought may have said "buy"."""
+"""Irregular words, whose forms no stemmer joins: "bought" asks for what was said as "buy"."""
 
 from __future__ import annotations
 

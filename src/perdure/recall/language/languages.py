@@ -1,4 +1,4 @@
-"""Tell languages by script and words of grammar, and find the stems of words.
+"""Recognise languages by script and function words, and find the stems of words.
 
 Stemmers are those of Snowball (snowballstemmer, BSD-3-Clause, written in Python alone, so that
 every machine makes the same stems). Ukrainian, which Snowball lacks, has endings taken off here.
@@ -73,13 +73,13 @@ USUAL = {
     "tamil": "ta",
     "armenian": "hy",
 }
-"""What a script is taken for where nothing tells."""
+"""What language a script counts as if nothing tells."""
 _ENOUGH = 2
-"""Words of grammar that tell a language."""
+"""Function words that identify a language."""
 _SHARE = 7
 """One word in so many has to be one: in talk it is one in two to five."""
 RARE = 33
-"""One message in so many makes a language one of this life's."""
+"""One message in so many makes a language one of this history's."""
 _INTERJECTIONS = frozenset({"oh", "ok", "okay", "no", "yeah", "yes", "ah", "ja", "o"})
 """Said in many languages."""
 _SCRIPTS = (
@@ -147,7 +147,7 @@ def language_of(words: Sequence[str]) -> str:
 def history_languages(counts: Mapping[int, int]) -> list[str]:
     """The languages of all conversations, most common first, given the messages in each.
 
-    One in which next to nothing was said was mistaken for another.
+    A language in which almost nothing was said was mistaken for another.
     """
     known = {number: count for number, count in counts.items() if name_of(number)}
     total = sum(known.values())

@@ -1,4 +1,4 @@
-"""Words of grammar, which do not say what a question is about."""
+"""Function words, which do not say what a question is about."""
 
 # ruff: noqa: RUF001 - letters of other scripts
 
@@ -185,7 +185,7 @@ pamiętam mówiłam mówiłem hatırlıyor hatırlıyorsun musun söyledim по�
 рассказывал рассказывала говорил говорила сказал сказала пам'ятаєш пам'ятаю казала казав
 """
 FRAME = dict.fromkeys(_FRAME.split(), 0.3)
-"""What asks for a memory rather than being in it, and what such a word weighs."""
+"""What asks for a memory rather than being in it, and the weight of such a word."""
 
 CJK_PARTICLES = frozenset(
     "的了吗呢吧啊呀和与也都就还很是在我你您他她它们这那哪谁什怎几有没不会要想说过着给把被跟对从到让"

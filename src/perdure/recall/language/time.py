@@ -1,8 +1,9 @@
 """Time expressions inside a message: "last summer", "in March", "三周前", "先週の月曜日".
 
 `snapshot.revisions.dates` reads a date that somebody gives to a command and refuses what is none;
-here dates are picked out of talk, and what is not understood is passed over. Seasons are those of
-the northern hemisphere. Chinese and Japanese are read without their words being told apart.
+here dates are picked out of ordinary sentences, and what is not understood is ignored. Seasons are
+those of the northern hemisphere. Chinese and Japanese are read without their words being told
+apart.
 """
 
 from __future__ import annotations

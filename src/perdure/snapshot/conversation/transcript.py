@@ -217,7 +217,7 @@ def _unread(repo: Repository, ref: ChunkRef) -> tuple[Trouble, ...]:
     """Why a chunk has no turns: it is empty, or too large to be read."""
     size = repo.size(ref.oid)
     limit = CHUNK_FILE_LIMIT >> 20
-    too_large = f"larger than {limit} MiB: not read, {size >> 20} MiB stay in git as they are"
+    too_large = f"larger than {limit} MiB: not read; its {size >> 20} MiB stay in git as they are"
     return (Trouble(1, too_large if size else "the file is empty"),)
 
 

@@ -72,7 +72,7 @@ def _counted_back(transcript: Transcript, back: int) -> TurnId:
             return TurnId(transcript.chunks[index].conversation, turns[-1 - back].number)
         back -= len(turns)
     if not transcript.chunks:
-        raise UnknownTurn("nothing was said yet.", next_step="Say something: perdure say TEXT")
+        raise UnknownTurn("nothing has been said yet.", next_step="Say something: perdure say TEXT")
     raise UnknownTurn(
         "the history does not go back that far.", next_step="perdure log --turns --all lists it"
     )
@@ -84,7 +84,7 @@ def _in_last_conversation(transcript: Transcript, number: int) -> TurnId:
     if turn is None or transcript.turn(turn) is None:
         raise UnknownTurn(
             f"the last conversation has no turn {number}.",
-            next_step=f"For an earlier one give a piece of its id too, such as 9f3a77c0/{number}",
+            next_step=f"For an earlier one, add a piece of its id, such as 9f3a77c0/{number}",
         )
     return turn
 
@@ -122,8 +122,8 @@ def name_turn(transcript: Transcript, name: str) -> TurnId:
     turn = find_turn(transcript, name.strip())
     if turn is None:
         raise UnknownTurn(
-            f"{name!r} names no turn here.",
-            next_step="Give @ (the last one), @-3, a number of the last conversation, or an id",
+            f"{name!r} is not a turn here.",
+            next_step="Give @ (the last one), @-3, a number in the last conversation, or an id",
         )
     return turn
 

@@ -44,7 +44,7 @@ class Ahead:
             plural(count, *words)
             for count, *words in (
                 (self.turns, "turn"),
-                (self.persona, "change of persona or memory", "changes of persona or memory"),
+                (self.persona, "change to persona or memory", "changes to persona or memory"),
                 (self.other, "other change"),
             )
             if count

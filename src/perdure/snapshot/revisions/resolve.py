@@ -71,7 +71,7 @@ def parse_span(text: str, now: datetime) -> Span:
 
     span = parse_date(text, now)
     if span is None:
-        raise NoRevision(f"{text!r} is no date", next_step=f"A date is written as: {ACCEPTED}")
+        raise NoRevision(f"{text!r} is not a date", next_step=f"Write a date as: {ACCEPTED}")
     return span
 
 
@@ -79,7 +79,7 @@ def _refuse(text: str, trouble: str = "") -> str:
     from perdure.snapshot.revisions.dates import ACCEPTED
 
     raise NoRevision(
-        trouble or f"{text!r} names no commit, date or turn here",
+        trouble or f"{text!r} is not a commit, date or turn here",
         next_step="Give a branch, a tag, the start of a commit's id, HEAD~3, a turn (@, @-3, "
         f"its id), or a date ({ACCEPTED})",
     )
@@ -88,7 +88,7 @@ def _refuse(text: str, trouble: str = "") -> str:
 def _start(repo: Repository, branch: str | None) -> str:
     head = repo.head()
     if branch is None and head.commit is None:
-        raise NoRevision("nothing was said or written here yet")
+        raise NoRevision("nothing has been said or written here yet")
     return repo.resolve(f"refs/heads/{branch}") if branch else repo.resolve("HEAD")
 
 
@@ -101,7 +101,7 @@ def _standing(
     progress: Progress | None,
 ) -> str:
     if span.begin > now:
-        raise NoRevision(f"{text!r} has not come yet")
+        raise NoRevision(f"{text!r} is in the future")
     start = _start(repo, branch)
     tip = repo.commit_info(start)
     if tip.committed_at < span.end:
@@ -119,7 +119,7 @@ def _turn(repo: Repository, name: str, branch: str | None, progress: Progress | 
     start = _start(repo, branch)
     turn = find_turn_at(repo, start, name, progress)
     if turn is None:
-        raise UnknownTurn(f"{name!r} names no commit, date or turn here.")
+        raise UnknownTurn(f"{name!r} is not a commit, date or turn here.")
     found = commit_of_turn(repo, start, turn, progress)
     if found is None:
         raise UnknownTurn(f"no commit here added the turn {turn}.")

@@ -116,9 +116,9 @@ class AnswerController:
                 # What was typed is not lost with it.
                 here.put_back([new])
                 raise
-            masked = " Something that looks like a key was taken out." if done.masked else ""
+            masked = " Something that looks like a key was removed." if done.masked else ""
             self._history.moved(
-                f"Corrected; git keeps the words as they were.{masked} z takes it back."
+                f"Corrected; git keeps the original words.{masked} z takes it back."
             )
 
         self._history.act(plan)
@@ -198,4 +198,4 @@ class _AnotherAnswer:
         if isinstance(ended, Failed):
             here.flash.show(f"{ended.what} {ended.kept} {ended.next_step}", "error")
         elif isinstance(ended, Saved):
-            here.flash.show("The answer before it is kept: ← and → swap them.", "success")
+            here.flash.show("The old answer is kept: ← and → swap them.", "success")

@@ -88,7 +88,7 @@ class BackendController:
             return
         found = await here.session.consult(trust.in_use_first if asked else trust.in_use)
         if asked and not found:
-            here.flash.show("No backend waits to be confirmed.")
+            here.flash.show("There is no backend to confirm.")
         if self.screen.app.screen is self.screen and self.screen.is_attached:
             for each in found:
                 if not await self._agreed(here.session, each):

@@ -254,17 +254,17 @@ class Conversation:
         """
         view = self.view
         if view.empty:
-            self.flash.show("Nothing was said here yet.")
+            self.flash.show("Nothing has been said here yet.")
             return False
         if self.screen.focused is not view:
             view.focus()
             view.pick_seen()
         if view.cursor is None:
-            self.flash.show("Pick a message first, with j and k.")
+            self.flash.show("Select a message first, with j and k.")
             return False
         if not view.cursor_in_view:
             view.jump_into_view(view.cursor)
-            self.flash.show("This message is the picked one. Press the key again for it.")
+            self.flash.show("This message is selected now. Press the key again.")
             return False
         return True
 
@@ -276,7 +276,7 @@ class Conversation:
         if speech is not None and speech.turn is not None:
             return speech.turn
         if speech is not None and speech.own:
-            self.flash.show("This message is not sent yet.")
+            self.flash.show("This message has not been sent yet.")
         else:
             self.flash.show("This is not part of a turn yet.")
         return None

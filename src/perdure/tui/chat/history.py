@@ -112,14 +112,14 @@ class HistoryController:
             name = await self._make_named(
                 session,
                 "New branch",
-                f"It begins at {_shown(place)}. You stay on the branch where you are.",
+                f"It starts at {_shown(place)}. You stay on your branch.",
                 await session.act(lambda workspace: workspace.generated("branch")),
                 lambda workspace, name: branch.begin_branch(workspace, name, place),
             )
             if name:
                 self.read_names()
                 self._conversation.flash.show(
-                    f"{name} begins at {_shown(place)}. Enter on it in the rail goes there.",
+                    f"{name} starts at {_shown(place)}. To go there: enter, in the sidebar.",
                     "success",
                 )
 
@@ -220,10 +220,12 @@ class HistoryController:
             choices = [LEAVE]
             if found.turns:
                 choices += [
-                    Choice("keep", "Take it back", "She may go on in that voice for a while."),
+                    Choice("keep", "Take it back", "She may keep that voice for a while."),
                     Choice("new", "Take it back, and begin a new conversation"),
                     Choice(
-                        "aside", "Take it back, and set those turns aside", "Kept, out of prompts."
+                        "aside",
+                        "Take it back, and set those turns aside",
+                        "Kept, but out of prompts.",
                     ),
                 ]
             else:

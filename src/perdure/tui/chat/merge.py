@@ -78,7 +78,7 @@ class MergeController:
         app, found = self.screen.app, self.open_join
         if found is None:
             self._conversation.flash.show(
-                "No merge is open. m on a branch, in the timeline, merges it."
+                "No merge is open. To merge a branch, press m on it in the timeline."
             )
             return
         panel = open_panel(app)
@@ -108,7 +108,7 @@ class MergeController:
                 return
             note = "z takes it back."
             if found.plan.conflicts:
-                note = "Then you settle the files one by one, or give it up."
+                note = "Then you resolve the files one by one, or abort the merge."
             go = Choice("go", f"Merge {name}", note)
             if not await self._conversation.agrees(f"Merge {name}", found.describe(), LEAVE, go):
                 return
@@ -130,8 +130,8 @@ def _opened(repo: Repository) -> UnfinishedMerge | None:
 
 
 def _waits(found: UnfinishedMerge) -> str:
-    return f"{plural(found.waits, 'file')} to be settled" if found.waits else "all is settled"
+    return f"{plural(found.waits, 'file')} to resolve" if found.waits else "everything is resolved"
 
 
 def _short(found: UnfinishedMerge) -> str:
-    return f"merge open, {found.waits} to settle" if found.waits else "merge open, all settled"
+    return f"merge open, {found.waits} to resolve" if found.waits else "merge open, all resolved"

@@ -166,7 +166,7 @@ class PanelController:
             self._open_prompt(lambda: session.preview(words))
         else:
             self._conversation.flash.show(
-                "Write a message first; it is shown with what would go along with it."
+                "Write a message first, to see what would be sent with it."
             )
 
     def _open_prompt(self, ask: Callable[[], Awaitable[Explanation]]) -> None:
@@ -209,7 +209,7 @@ class PanelController:
         """Go to the next moment of the last search, or to the one before."""
         here, search = self._conversation, self.last_search
         if not search.turns:
-            here.flash.show("Nothing was searched for yet; / searches.")
+            here.flash.show("You have not searched yet; / searches.")
             return
         turn = search.step(step)
         if turn is None:

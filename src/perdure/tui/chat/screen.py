@@ -54,7 +54,7 @@ class ChatScreen(Screen[None]):
     AUTO_FOCUS = "#composer"
     BINDING_GROUP_TITLE = "Everywhere"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Step back, where there is no reply to stop", id="back"),
+        Binding("escape", "back", "Step back, if there is no reply to stop", id="back"),
         Binding("f1", "keys", "Keys that work here", id="help"),
         Binding("ctrl+b", "rail", "Open or close the conversations", id="rail"),
         Binding("f4", "timeline", "The timeline", id="timeline"),
@@ -210,7 +210,7 @@ class ChatScreen(Screen[None]):
         command = commands.get(word)
         if command is None:
             known = ", ".join(commands)
-            self.flash.show(f"{word} is no command here. There are {known}.", "warning")
+            self.flash.show(f"{word} is not a command here. There are {known}.", "warning")
             return True
         self.composer.put("")
         command(rest.strip())

@@ -218,7 +218,7 @@ class TurnController:
         if session is None or not self._conversation.is_gone:
             return event
         return Failed(
-            f"The companion's folder is not there any more: {session.info.path}",
+            f"The companion's folder is gone: {session.info.path}",
             event.kept,
             "move it back, then send again; or quit, and open it where it is now",
         )
@@ -271,7 +271,7 @@ class TurnController:
         if not here.is_talking or again:
             return True
         self._stop()
-        here.flash.show("Keeping the reply as far as it came, then leaving.", stays=True)
+        here.flash.show("Keeping what came of the reply, then quitting.", stays=True)
         return False
 
     # -- actions -------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def conflict_text(conflict: FileConflict, join: UnfinishedMerge, glyphs: Glyphs)
     places = len(conflict.pairs)
     for number, sides in enumerate(conflict.pairs, 1):
         if places > 1:
-            text.append(f"\nplace {number} of {places}", "dim")
+            text.append(f"\nconflict {number} of {places}", "dim")
         for name, where, words in zip((here, there), ("here", "there"), sides, strict=True):
             text.append(f"\n{name}", "bold")
             text.append(f", {where}\n", "dim")
@@ -40,32 +40,32 @@ def conflict_text(conflict: FileConflict, join: UnfinishedMerge, glyphs: Glyphs)
 
 def _what(conflict: FileConflict) -> str:
     if conflict.settled:
-        return "settled"
+        return "resolved"
     match conflict.kind:
         case "text":
-            return plural(len(conflict.pairs), "place")
+            return plural(len(conflict.pairs), "conflict")
         case "removed":
             return {
-                "ours": "taken away here, changed there",
-                "theirs": "changed here, taken away there",
-            }.get(conflict.gone, "taken away on both sides")
+                "ours": "deleted here, changed there",
+                "theirs": "changed here, deleted there",
+            }.get(conflict.gone, "deleted on both sides")
         case _:
-            return "no text, and different on both sides"
+            return "not text, and different on both sides"
 
 
 def _next_steps(conflict: FileConflict, here: str, there: str) -> list[str]:
     if conflict.settled:
-        return ["No marks are left in it; it is taken as it is in the folder."]
+        return ["It has no conflict markers left; the version in the folder is used."]
     if conflict.kind == "removed":
         goes, stays = (here, there) if conflict.gone == "ours" else (there, here)
         keys = ("o", "t") if conflict.gone == "ours" else ("t", "o")
         return [
-            f"{keys[0]}  it goes, as on {goes}",
-            f"{keys[1]}  it stays, as on {stays}",
+            f"{keys[0]}  delete it, as on {goes}",
+            f"{keys[1]}  keep it, as on {stays}",
         ]
     steps = [f"o  the whole file as on {here}", f"t  the whole file as on {there}"]
     if conflict.kind == "text":
-        steps.append("E  your editor: keep what should stay, delete the marks")
+        steps.append("E  your editor: keep what stays, delete the markers")
     return steps
 
 

@@ -54,10 +54,10 @@ class ConflictsScreen(PanelScreen):
         Binding("G", "end(1)", "The last", id="merge.last"),
         Binding("enter,d", "open", "Read it in full", id="merge.open"),
         Binding("o", "take('ours')", "Ours: the file as it is on this branch", id="merge.ours"),
-        Binding("t", "take('theirs')", "Theirs: as it is on the other", id="merge.theirs"),
+        Binding("t", "take('theirs')", "Theirs: the file as it is on the other", id="merge.theirs"),
         Binding("E", "edit", "Open the file in your editor", id="merge.edit"),
-        Binding("m", "conclude", "Conclude the merge", id="merge.conclude"),
-        Binding("A", "give_up", "Give the merge up", id="merge.abort"),
+        Binding("m", "conclude", "Complete the merge", id="merge.conclude"),
+        Binding("A", "give_up", "Abort the merge", id="merge.abort"),
         Binding("f1,question_mark", "keys", "Keys that work here", id="merge.help"),
     ]
 
@@ -85,7 +85,7 @@ class ConflictsScreen(PanelScreen):
 
     def _show(self) -> None:
         join = self._join
-        what = f"{join.waits} to settle" if join.waits else "all settled; m concludes it"
+        what = f"{join.waits} to resolve" if join.waits else "all resolved; m completes it"
         head = Content.assemble(
             (f" Merge of {one_row(join.name)}", "bold $accent"),
             f" into {one_row(join.branch)}  {self._glyphs.separator} ",
@@ -94,7 +94,7 @@ class ConflictsScreen(PanelScreen):
         self.show_head(head)
         conflicts = join.merge.conflicts
         texts = [conflict_row(each, self._glyphs) for each in conflicts]
-        nothing = Text("Every file is settled.", "dim")
+        nothing = Text("Every file is resolved.", "dim")
         self.show_rows(texts, [(each.path,) for each in conflicts], nothing)
         self._look()
 
@@ -112,7 +112,7 @@ class ConflictsScreen(PanelScreen):
         row = self.row
         if row is None:
             return Text(
-                f"m concludes the merge: one commit, which z takes back.\n\nUntil then she "
+                f"m completes the merge: one commit, which z takes back.\n\nUntil then she "
                 f"answers as she is on {one_row(self._join.branch)}."
             )
         return conflict_text(row, self._join, self._glyphs)
@@ -145,8 +145,8 @@ class ConflictsScreen(PanelScreen):
 
         async def plan(session: Session) -> None:
             if row.settled:
-                keep = Choice("go", f"Take it from {name}", "The lines that you settled go.")
-                says = (f"No marks are left in {path}.",)
+                keep = Choice("go", f"Take it from {name}", "The lines that you resolved are lost.")
+                says = (f"No conflict markers are left in {path}.",)
                 if not await self._chat.conversation.ask("Take one side", says, _KEPT, keep):
                     return
             await session.act(lambda workspace: merge_action.take_side(workspace, path, side))
@@ -170,7 +170,9 @@ class ConflictsScreen(PanelScreen):
                 with self.app.suspend():
                     editor.edit_file(file)
             except SuspendNotSupported:
-                self.flash.show(f"This terminal cannot be left. Open it yourself: {file}")
+                self.flash.show(
+                    f"No editor can open in this terminal. Open the file yourself: {file}"
+                )
                 return
             after = file.read_bytes() if file.is_file() else None
             if after == before:
@@ -178,13 +180,13 @@ class ConflictsScreen(PanelScreen):
                 return
             if not merge_action.marks_in(after):
                 await session.act(lambda workspace: merge_action.take_file(workspace, path))
-                self.flash.show(f"{path} is settled.", "success")
+                self.flash.show(f"{path} is resolved.", "success")
             await self._chat.merge.read(session)
 
         self._chat.history.act(plan)
 
     def action_conclude(self) -> None:
-        """One commit with both sides in it; only once every file is settled."""
+        """One commit with both sides in it; only once every file is resolved."""
 
         async def plan(session: Session) -> None:
             join = self._join
@@ -201,14 +203,14 @@ class ConflictsScreen(PanelScreen):
             join = self._join
             says = (
                 f"Files are as {join.branch} has them again; {join.name} stays as it is.",
-                "What you have settled so far, also in your editor, is gone then.",
+                "What you have resolved so far, in your editor too, will be lost.",
             )
-            go = Choice("go", "Give the merge up", f"It can be begun anew: m on {join.name}.")
-            if not await self._chat.conversation.ask("Give the merge up", says, _LEAVE, go):
+            go = Choice("go", "Abort the merge", f"To start it again: m on {join.name}.")
+            if not await self._chat.conversation.ask("Abort the merge", says, _LEAVE, go):
                 return
             await session.act(merge_action.abort)
             await self._chat.merge.read(session)
-            self._chat.history.moved("The merge is given up; all is as it was.")
+            self._chat.history.moved("The merge is aborted; everything is as it was.")
 
         self._chat.history.act(plan)
 

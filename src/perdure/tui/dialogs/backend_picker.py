@@ -38,9 +38,9 @@ class BackendPicker(ModalScreen[Picked | None]):
 
     AUTO_FOCUS = "#backends"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "pick(False)", "Go on with this one from now on", id="backend.use"),
+        Binding("enter", "pick(False)", "Use it from now on", id="backend.use"),
         Binding("t", "pick(True)", "Use it for the next reply only", id="backend.once"),
-        Binding("escape,ctrl+t,q", "dismiss", "Close; nothing is switched", id="backend.close"),
+        Binding("escape,ctrl+t,q", "dismiss", "Close; nothing changes", id="backend.close"),
         Binding("j", "move(1)", "Down", id="backend.down"),
         Binding("k", "move(-1)", "Up", id="backend.up"),
     ]
@@ -55,7 +55,7 @@ class BackendPicker(ModalScreen[Picked | None]):
     def compose(self) -> ComposeResult:
         dot = self._glyphs.separator
         with Vertical(id="backend-box") as box:
-            box.border_title = "Who speaks"
+            box.border_title = "Who answers"
             box.border_subtitle = f"enter from now on {dot} t next reply only {dot} esc closes"
             yield OptionList(*(Option(self._row(each)) for each in self._candidates), id="backends")
             yield Static(id="backend-note", markup=False)
@@ -98,9 +98,9 @@ class BackendPicker(ModalScreen[Picked | None]):
         if candidate.problem:
             note = candidate.problem
         else:
-            place = f"Number {candidate.order} in the order of failover"
+            place = f"Number {candidate.order} in the failover order"
             if candidate.order < 2:
-                place = ("Not in the order of failover", "First in companion.yaml")[candidate.order]
+                place = ("Not in the failover order", "First in companion.yaml")[candidate.order]
             note = f"{place}. What you say stays on this machine."
             if candidate.hosted:
                 say = "What you say, and the conversation before it, goes to"

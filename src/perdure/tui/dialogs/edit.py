@@ -23,8 +23,8 @@ class Editing(ModalScreen[str | None]):
 
     AUTO_FOCUS = "#editing-text"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "keep", "Keep the new words, as a commit", id="edit.keep"),
-        Binding("escape", "close", "Close; twice where something was changed", id="edit.close"),
+        Binding("ctrl+s", "keep", "Save the new words, as a commit", id="edit.keep"),
+        Binding("escape", "close", "Close; press twice if you changed something", id="edit.close"),
     ]
 
     def __init__(self, title: str, text: str, glyphs: Glyphs) -> None:
@@ -37,7 +37,7 @@ class Editing(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="editing-box", classes="box") as box:
             box.border_title = one_row(self._title)[:60]
-            box.border_subtitle = f"ctrl+s keeps {self._glyphs.separator} esc leaves it"
+            box.border_subtitle = f"ctrl+s saves {self._glyphs.separator} esc closes"
             yield TextArea(self._before, id="editing-text", soft_wrap=True, tab_behavior="focus")
 
     @property
@@ -56,4 +56,4 @@ class Editing(ModalScreen[str | None]):
             return
         self._asked_for = self.text
         box = self.query_one("#editing-box")
-        box.border_subtitle = "esc again drops what you changed; ctrl+s keeps it"
+        box.border_subtitle = "esc again discards your changes; ctrl+s saves them"

@@ -21,34 +21,34 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
         ("up", "Your last message, in an empty box"),
         ("/new", "Begin a new conversation"),
         ("/answer", "Ask for a reply that is missing"),
-        ("/backend", "Choose who speaks; with a name, from now on"),
+        ("/backend", "Choose the backend; with a name, from now on"),
         ("/next NAME", "Let another backend give the next reply only"),
         ("/merge", "What the open merge still needs; with a branch's name, merge it"),
-        ("/confirm", "Agree to a backend that came from outside, or not"),
+        ("/confirm", "Confirm a backend that came from outside, or not"),
         ("/help", "Keys that work here"),
         ("/quit", "Leave"),
     ),
     "Conversations": (
         ("up down", "Move; the conversation under the cursor is shown"),
-        ("enter", "Stay there; on a branch, go there; on a tag, continue from there"),
+        ("enter", "Stay there; on a branch, switch to it; on a tag, continue from there"),
     ),
     "Everywhere": (
         ("tab", "Next pane"),
         ("ctrl+p", "Commands"),
         ("ctrl+c", "Copy the selected text"),
     ),
-    "The timeline": (("up down pgup pgdn", "Move; beside the list is what the row is about"),),
-    "An open merge": (("up down pgup pgdn", "Move; beside the list is what each side says"),),
+    "The timeline": (("up down pgup pgdn", "Move; details appear beside the list"),),
+    "An open merge": (("up down pgup pgdn", "Move; both versions appear beside the list"),),
     "Memory": (
-        ("up down pgup pgdn", "Move; beside the list is what the row is about"),
-        ("tab", "The list of lists, where it is wide enough"),
+        ("up down pgup pgdn", "Move; details appear beside the list"),
+        ("tab", "The list of lists, if the window is wide enough"),
     ),
     "Search": (("enter", "Search; on a moment, go there"),),
-    "In a question": (
+    "When asked a question": (
         ("up down", "Move between the choices; the first one changes nothing"),
-        ("enter", "Take the choice"),
+        ("enter", "Choose it"),
     ),
-    "In a question for a name": (("enter", "Take the name"),),
+    "When asked for a name": (("enter", "Confirm the name"),),
 }
 """Keys that no binding of ours describes: the message box, its slash commands, Textual's own."""
 

@@ -21,7 +21,7 @@ class NameDialog(ModalScreen[str | None]):
 
     AUTO_FOCUS = "#name"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Close; nothing is made", id="name.close"),
+        Binding("escape", "dismiss", "Close; nothing is created", id="name.close"),
     ]
 
     def __init__(
@@ -36,7 +36,7 @@ class NameDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="name-box", classes="box") as box:
             box.border_title = one_row(self._title)
-            box.border_subtitle = f"enter takes it {self._glyphs.separator} esc closes"
+            box.border_subtitle = f"enter confirms {self._glyphs.separator} esc closes"
             yield Static("\n".join(map(one_row, self._lines)), id="name-lines", markup=False)
             yield Input(self._suggested, id="name", max_length=100, select_on_focus=True)
 

@@ -31,7 +31,7 @@ class PromptView(Drawer):
     TITLE = "The prompt"
     FOOT = ("enter goes there", "o source turn", "m messages", "esc closes")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go_in", "Go to this turn; else read the text in full", id="prompt.go"),
+        Binding("enter", "go_in", "Go to this turn, or read the text in full", id="prompt.go"),
         Binding("o", "source", "To the turn that taught this fact", id="prompt.source"),
         Binding("m", "messages", "The exact messages, or the parts again", id="prompt.messages"),
     ]
@@ -138,7 +138,7 @@ def prompt_head(found: Explanation, glyphs: Glyphs) -> Text:
     if found.turn is None:
         title = "What would be sent now"
     else:
-        title = f"What {_asked(found)} was answered to"
+        title = f"The prompt behind the reply to {_asked(found)}"
         title += f", answer {found.answer}" if found.answer > 1 else ""
     text = Text(title, "bold")
     if found.assembly:
@@ -152,7 +152,7 @@ def prompt_head(found: Explanation, glyphs: Glyphs) -> Text:
             by = "" if found.counter in {"", "estimate"} else f" by {found.counter}"
             whole += f"{dot}parts estimated{by}"
         if found.shared is not None:
-            whole += f"{dot}{found.shared:.0%} as sent with the turn before"
+            whole += f"{dot}{found.shared:.0%} shared with the turn before"
         text.append(f"\n{one_row(whole)}", "not bold dim")
     if found.verdict == "matches":
         text.append(f"\n{glyphs.saved} The hash matches: {found.recorded}", "not bold green")
@@ -238,7 +238,7 @@ def _about_out(each: LeftOut) -> tuple[str, Text]:
     title = _titled(each.source)
     score = f" (score {each.score:.2f})" if each.score is not None else ""
     text = Text(f"{title}\n", "bold")
-    return title, text.append(f"{each.kind}, not in it: {one_row(each.reason)}{score}", "not bold")
+    return title, text.append(f"{each.kind}, left out: {one_row(each.reason)}{score}", "not bold")
 
 
 def turn_of(source: str) -> TurnId | None:

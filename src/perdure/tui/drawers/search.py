@@ -93,7 +93,7 @@ class SearchView(Drawer):
         self._search.words = words
         self._search.turns = tuple(found_turn.hit.turn for found_turn, _ in found.turns)
         self._search.at = self._search.at if again else 0
-        told_count = f"{plural(len(self._found), 'moment')}, the best first"
+        told_count = f"{plural(len(self._found), 'moment')}, best first"
         self.say(f"{found.notice}. {told_count}" if found.notice else told_count)
         self.fill(
             [_row(*each, self._glyphs.ellipsis) for each in self._found],

@@ -72,7 +72,7 @@ def _waiting(text: Text, row: ReviewItem) -> None:
     if row.held:
         text.append("Imported, and in no prompt until you accept it.\n", "dim")
     if proposal.instead_of:
-        gone = "" if row.stands else "  (not there any more)"
+        gone = "" if row.stands else "  (no longer there)"
         text.append(f"\n- {one_row(proposal.instead_of)}", "red").append(f"{gone}\n", "dim")
     elif proposal.text:
         text.append("\n")
@@ -85,7 +85,7 @@ def _waiting(text: Text, row: ReviewItem) -> None:
 
 
 def _beside(text: Text, like: Sequence[FactRow], against: Sequence[FactRow]) -> None:
-    for words, rows in (("cannot both hold with", against), ("nearly the same as", like)):
+    for words, rows in (("contradicts", against), ("nearly the same as", like)):
         if rows:
             text.append(f"\n{words}\n", "bold" if rows is against else "dim")
             for row in rows:
@@ -98,14 +98,16 @@ def _summary(text: Text, row: Summary) -> None:
     by = _HOW.get(how(row)) or f"by {row.backend}" + (f" ({row.model})" if row.model else "")
     text.append(f"up to turn {row.through}, {one_row(by)}\n\n", "dim")
     text.append(f"{clean(row.text)}\n")
-    text.append(f"\nIn {one_row(row.path)}; edit it there, it stays as you leave it.\n", "dim")
+    text.append(
+        f"\nIn {one_row(row.path)}. If you edit it there, nothing overwrites your version.\n", "dim"
+    )
 
 
 def _source(text: Text, repo: Repository, tip: str, row: MemoryRow, progress: Progress) -> None:
     turn = source_of(row)
     if turn is None:
         named = row.fact.source if isinstance(row, FactRow) else ""
-        text.append(f"\nfrom  {one_row(named) or 'no turn; written down by hand'}\n", "dim")
+        text.append(f"\nfrom  {one_row(named) or 'no turn; written by hand'}\n", "dim")
         return
     text.append(f"\nfrom  {turn.conversation.day:%a %d %b %Y}  {short(turn)}", "dim")
     text.append("  (o goes there)\n", "dim")
@@ -147,7 +149,11 @@ def change_of(repo: Repository, look: MemoryView, row: MemoryRow) -> tuple[str, 
     if isinstance(row, FactRow | Summary):
         path, line = (row.fact.path, row.fact.line) if isinstance(row, FactRow) else (row.path, 0)
         commit = commit_of_line(repo, look.tip, path, line)
-        return about_commit(repo, commit) if commit else ("Its change", Text("It is in no commit."))
+        return (
+            about_commit(repo, commit)
+            if commit
+            else ("Its change", Text("It is not committed yet."))
+        )
     plan = plan_accept(Workspace(repo), look.review, row)
     changes = [
         TextChange(each.path, _decoded(repo.read(each.path, look.tip)), _decoded(each.content))

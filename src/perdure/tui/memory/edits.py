@@ -56,8 +56,8 @@ class MemoryEdits:
                     "It looks like an instruction. Once accepted, it goes into prompts as a fact.",
                     f"  {text_of(row)}",
                 ]
-                go = Choice("go", "Let it in")
-                if not await self._chat.conversation.agrees("Let it in?", lines, LEAVE, go):
+                go = Choice("go", "Accept it")
+                if not await self._chat.conversation.agrees("Accept it?", lines, LEAVE, go):
                     return
             await self._do(session, make, typed=text or "")
 
@@ -104,7 +104,7 @@ class MemoryEdits:
         def make(workspace: Workspace) -> facts.MemoryPlan:
             plan = facts.plan_exclude_fact(*_again(workspace, row), back=back)
             words = f"“{row.fact.text}”"
-            said = f"{words} may stand in prompts again." if back else f"{words} is set aside."
+            said = f"{words} can enter prompts again." if back else f"{words} is set aside."
             return replace(plan, sentences=(said,))
 
         self._act(lambda session: self._do(session, make))
@@ -112,7 +112,7 @@ class MemoryEdits:
     @work(group="edit", exclusive=True)
     async def add(self, topic: str) -> None:
         """Ask for a topic and the words, and write them down."""
-        lines = ("Under which topic? A new one begins a file.",)
+        lines = ("Under which topic? A new one gets its own file.",)
         dialog = NameDialog("New fact", lines, self._glyphs, suggested=topic or "people")
         name = await self.screen.app.push_screen_wait(dialog)
         if not name:
@@ -120,7 +120,7 @@ class MemoryEdits:
         title = f"New fact: {one_row(name)}"
         text = await self.screen.app.push_screen_wait(Editing(title, "", self._glyphs))
         if not text or not text.strip():
-            self.screen.flash.show("Nothing was written down.")
+            self.screen.flash.show("Nothing was added.")
             return
 
         def make(workspace: Workspace) -> facts.MemoryPlan:
@@ -155,7 +155,7 @@ class MemoryEdits:
             raise
         lines = [line for line in plan.describe() if line]
         if plan.masked:
-            lines.append("Something that looks like a key was taken out.")
+            lines.append("Something that looks like a key was removed.")
         beside = [f"{row.name} “{row.fact.text}”" for row in (*plan.against, *plan.like)[:1]]
         lines += [f"Compare {line}" for line in beside]
         self._chat.history.changed()
@@ -175,4 +175,4 @@ def _again(workspace: Workspace, row: FactRow) -> tuple[KnownFacts, FactRow]:
             row.fact.source,
         ):
             return now, each
-    raise CannotAct("that fact is not there any more")
+    raise CannotAct("that fact is no longer there")

@@ -67,19 +67,19 @@ class MemoryScreen(PanelScreen):
         Binding("k", "move(-1)", "Up", id="memory.up"),
         Binding("g", "end(-1)", "The first", id="memory.first"),
         Binding("G", "end(1)", "The last", id="memory.last"),
-        Binding("left_square_bracket", "list(-1)", "List before", id="memory.list.up"),
-        Binding("right_square_bracket", "list(1)", "List after", id="memory.list.down"),
+        Binding("left_square_bracket", "list(-1)", "Previous list", id="memory.list.up"),
+        Binding("right_square_bracket", "list(1)", "Next list", id="memory.list.down"),
         Binding("slash", "find", "Narrow to words", id="memory.find"),
         Binding("enter", "open", "Show it in full", id="memory.open"),
         Binding("a", "accept", "Accept a proposal, or a fact that is held", id="memory.accept"),
         Binding("r", "reject", "Reject it: off the list, in no prompt", id="memory.reject"),
         Binding("e", "edit", "Edit; a proposal is accepted as you edit it", id="memory.edit"),
         Binding("x", "aside", "Set a fact aside, or bring it back", id="memory.aside"),
-        Binding("asterisk", "pin", "Pin a fact before all others, or not", id="memory.pin"),
+        Binding("asterisk", "pin", "Pin a fact before all others, or unpin it", id="memory.pin"),
         Binding("o", "source", "The turn that it came from", id="memory.source"),
         Binding("d", "change", "Its last change; what accepting would change", id="memory.diff"),
-        Binding("n", "add", "Write down a new fact", id="memory.add"),
-        Binding("z", "undo", "Undo the last thing done", id="memory.undo"),
+        Binding("n", "add", "Write a new fact", id="memory.add"),
+        Binding("z", "undo", "Undo your last act", id="memory.undo"),
         Binding("Z", "redo", "Redo what was undone", id="memory.redo"),
         Binding("f1,question_mark", "keys", "Keys that work here", id="memory.help"),
     ]
@@ -177,9 +177,9 @@ class MemoryScreen(PanelScreen):
 
     def _nothing(self, topic: Topic) -> str:
         if self._words:
-            return "Nothing here has these words."
+            return "Nothing here contains these words."
         if topic.label == REVIEW:
-            return "Nothing to review. n writes down a fact."
+            return "Nothing to review. n writes a fact."
         return "Nothing here."
 
     def _head(self) -> None:
@@ -293,9 +293,9 @@ class MemoryScreen(PanelScreen):
         if isinstance(row, FactRow):
             return row
         if isinstance(row, ReviewItem):
-            self.flash.show("It is no fact yet: a accepts it, r rejects it.")
+            self.flash.show("It is not a fact yet: a accepts it, r rejects it.")
         else:
-            self.flash.show("That is for facts." if row is not None else _PICK)
+            self.flash.show("That works only on facts." if row is not None else _PICK)
         return None
 
     def action_accept(self) -> None:
@@ -337,5 +337,5 @@ class MemoryScreen(PanelScreen):
             self._edits.set_aside(row)
 
     def action_add(self) -> None:
-        """Write down a new fact."""
+        """Write a new fact."""
         self._edits.add(self.topic.fact_topic if self.topic is not None else "")

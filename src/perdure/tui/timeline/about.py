@@ -99,7 +99,7 @@ def _about_branch(repo: Repository, branch: Branch) -> About:
     first = (
         branch.name,
         f"{branch.commit[:10]}  {branch.at:%a %d %b %Y %H:%M}",
-        f"Only there, and not here: {only}" if only else "Everything on it is here, too.",
+        f"Only there: {only}" if only else "Everything on it is also here.",
     )
     page = timeline.history_page(repo, branch.commit, count=20)
     lines: list[Line] = [

@@ -84,7 +84,9 @@ def operation_row(row: OperationRow, glyphs: Glyphs, *, before: datetime | None,
         line.append("undone  ", "italic dim")
     if row.mark:
         key = "z" if row.mark == "undo" else "Z"
-        line.append(f"{key} takes this {'back' if row.mark == 'undo' else 'forth'}  ", "italic")
+        line.append(
+            f"{key} {'takes this back' if row.mark == 'undo' else 'redoes this'}  ", "italic"
+        )
     line.append(one_row(row.words), quiet)
     return line
 

@@ -50,20 +50,20 @@ class TimelineScreen(PanelScreen):
         Binding("k", "move(-1)", "Up", id="timeline.up"),
         Binding("g", "end(-1)", "The newest", id="timeline.first"),
         Binding("G", "end(1)", "The oldest so far", id="timeline.last"),
-        Binding("left_square_bracket", "tab(-1)", "List before", id="timeline.tab.up"),
-        Binding("right_square_bracket", "tab(1)", "List after", id="timeline.tab.down"),
+        Binding("left_square_bracket", "tab(-1)", "Previous list", id="timeline.tab.up"),
+        Binding("right_square_bracket", "tab(1)", "Next list", id="timeline.tab.down"),
         Binding("f", "narrow(1)", "Narrow to persona, chat, …", id="timeline.kind"),
-        Binding("F", "narrow(-1)", "The other way round", id="timeline.kind.back"),
+        Binding("F", "narrow(-1)", "The same, backwards", id="timeline.kind.back"),
         Binding("slash", "find", "Find words in the messages", id="find"),
         Binding("enter,d", "open", "Show the change in full; go to a branch", id="diff"),
         Binding("space", "unfold", "Show turns one by one", id="mark"),
         Binding("s", "switch", "Switch to this branch", id="branch.switch"),
-        Binding("m", "merge", "Merge this branch into the one you are on", id="branch.merge"),
+        Binding("m", "merge", "Merge this branch into the current one", id="branch.merge"),
         Binding("b", "branch", "Branch from here", id="timeline.branch"),
         Binding("c", "tag", "Tag this", id="timeline.tag"),
         Binding("w", "rewind", "Continue from here", id="timeline.rewind"),
         Binding("R", "revert", "Take this change back", id="revert"),
-        Binding("z", "undo", "Undo the last thing done", id="timeline.undo"),
+        Binding("z", "undo", "Undo your last act", id="timeline.undo"),
         Binding("Z", "redo", "Redo what was undone", id="timeline.redo"),
         Binding("f1,question_mark", "keys", "Keys that work here", id="timeline.help"),
     ]
@@ -284,4 +284,4 @@ class TimelineScreen(PanelScreen):
         if isinstance(row, TimelineRow):
             self._chat.history.revert(row.commit.id)
         else:
-            self.flash.show("Changes are taken back in the list History; z undoes what was done.")
+            self.flash.show("Take changes back in the list History; z undoes the last operation.")

@@ -233,14 +233,14 @@ class Painter:
         glyphs = self._glyphs
         through = sanitise(speech.through).replace("\n", " ")
         shown = {
-            "interrupted": (glyphs.stopped, "interrupted here, kept as far as it came"),
+            "interrupted": (glyphs.stopped, "interrupted here; what came is kept"),
             "stand-in": (glyphs.stand_in, f"stand-in: {through}" if through else "stand-in"),
             "unanswered": (glyphs.unanswered, "unanswered"),
             "rehearsal": (glyphs.rehearsal, "rehearsal"),
-            "queued": (glyphs.waiting, "queued, goes as soon as it can"),
+            "queued": (glyphs.waiting, "queued, will be sent as soon as possible"),
             "uncommitted": (glyphs.waiting, "in the journal, not committed yet"),
             "answers": (glyphs.before, "{} / {} {}".format(*speech.answers, glyphs.after)),
-            "aside": (glyphs.offline, "set aside: kept, out of prompts"),
+            "aside": (glyphs.offline, "set aside: kept, but out of prompts"),
         }
         sign, words = shown[mark]
         ink = (

@@ -84,9 +84,9 @@ class Rail(Tree[Entry]):
         Binding("right", "unfold", "Open the group", id="rail.unfold"),
         Binding("3", "screen.timeline", "The timeline", id="rail.timeline"),
         Binding("5", "screen.memory", "Memory", id="rail.memory"),
-        Binding("m", "merge", "Merge this branch into the one you are on", id="rail.merge"),
+        Binding("m", "merge", "Merge this branch into the current one", id="rail.merge"),
         Binding("slash", "screen.search", "Search all conversations", id="rail.search"),
-        Binding("z", "screen.undo", "Undo the last thing done", id="rail.undo"),
+        Binding("z", "screen.undo", "Undo your last act", id="rail.undo"),
         Binding("Z", "screen.redo", "Redo what was undone", id="rail.redo"),
     ]
 

@@ -178,15 +178,15 @@ def _origin(turn: TurnId, info: CommitInfo) -> str:
     """Where a turn came from that no commit of perdure's brought with trailers."""
     kind = info.subject.partition(":")[0]
     if turn.number == 0:
-        return "A greeting is taken from persona/greetings/; no prompt was made for it."
+        return "It is a greeting from persona/greetings/; no prompt was made for it."
     if kind == "import":
-        return "It was imported; whatever it was answered to is not known here."
+        return "It was imported; its prompt is not known here."
     if kind == "merge" or len(info.parents) > 1:
         return (
-            "It came with a merge under a new id; its prompt is recorded under the id that its "
-            "message names in 'was:'."
+            "A merge gave it a new id; its prompt is recorded under the id that its message "
+            "names in 'was:'."
         )
-    return "Its commit records no prompt: it was not made by perdure, or is older than that record."
+    return "Its commit records no prompt: perdure did not make it, or an older version did."
 
 
 def _why_none(asked: AnswerCommit) -> str:
@@ -205,7 +205,7 @@ def _why_none(asked: AnswerCommit) -> str:
 def _cause(
     repo: Repository, asked: AnswerCommit, again: Replayed | None, problem: Exception | None
 ) -> str:
-    """The likeliest reason why a prompt cannot be rebuilt, or is another one."""
+    """The most likely reason why a prompt cannot be rebuilt, or differs."""
     if isinstance(problem, UnknownAssembly):
         return f"{problem.what[:1].upper()}{problem.what[1:]}. {problem.next_step}."
     if isinstance(problem, HistoryError):
@@ -216,13 +216,13 @@ def _cause(
             else "the history was rewritten or is incomplete"
         )
         which = f", {asked.base[:12]}," if asked.base else ""
-        return f"The commit that it was made from{which} is not here: {why}."
+        return f"The commit it was made from{which} is not here: {why}."
     troubles = again.memory.troubles if again is not None else ()
     if troubles:
         return f"A file could not be read: {troubles[0]}."
     rewritten = (
-        "The recorded words or trailers are not those of that moment: the history was rewritten "
-        "(rebase, amend, filter-repo), or another program wrote the commit"
+        "The recorded words or trailers are no longer the original ones: the history was "
+        "rewritten (rebase, amend, filter-repo), or another program wrote the commit"
     )
     if isinstance(problem, ChoiceMissing):
         return f"{problem.what[:1].upper()}{problem.what[1:]} in {asked.base[:12]}. {rewritten}."

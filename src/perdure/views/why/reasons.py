@@ -12,7 +12,11 @@ from perdure.prompt import Choice, Part, PartKind, Prompt, PromptInputs
 if TYPE_CHECKING:
     from perdure.companion.memory.facts import Fact
 
-_TRUST = {"user": "said by the user", "companion": "learned in the talk", "imported": "imported"}
+_TRUST = {
+    "user": "said by the user",
+    "companion": "learned in a conversation",
+    "imported": "imported",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ def reasons(inputs: PromptInputs, prompt: Prompt, settings: CompanionSettings) -
     depth = reminder.depth if reminder is not None else 0
     fixed: Mapping[PartKind, str] = {
         "persona": "always in",
-        "example": "sample talk, trimmed first",
-        "turn": "recent talk",
+        "example": "sample dialogue, trimmed first",
+        "turn": "recent turn",
         "reminder": f"said again {depth} messages before the end",
         "recalled": "found by recall for this message, with what was said around it",
         "time": f"time: {settings.time}",
@@ -56,7 +60,7 @@ def reasons(inputs: PromptInputs, prompt: Prompt, settings: CompanionSettings) -
         if part.kind == "fact":
             return _why_fact(facts.get((part.source, part.line)))
         if part.kind == "summary":
-            return f"an earlier talk, up to its turn {through.get(part.source, 0)}"
+            return f"an earlier conversation, up to its turn {through.get(part.source, 0)}"
         return "to be answered" if part.source == newest else fixed[part.kind]
 
     return [why(part) for part in prompt.parts]
@@ -69,7 +73,7 @@ def _why_fact(fact: Fact | None) -> str:
 
 
 def _keys(inputs: PromptInputs, choice: Choice, settings: CompanionSettings) -> Mapping[str, str]:
-    """Why lore is in, by path, as far as the talk as it stood says it."""
+    """Why lore is in, by path, as far as the conversation at that time shows."""
     if not inputs.lore:
         return {}
     from perdure.prompt.choice import lore_now
@@ -84,7 +88,7 @@ def _keys(inputs: PromptInputs, choice: Choice, settings: CompanionSettings) -> 
         if each.entry.constant:
             told[each.entry.path] = "constant"
         elif each.by:
-            told[each.entry.path] = f"{each.key!r} stands in {each.by}"
+            told[each.entry.path] = f"{each.key!r} is in {each.by}"
         else:
             told[each.entry.path] = f"{each.key!r} was said"
     return told
@@ -93,7 +97,7 @@ def _keys(inputs: PromptInputs, choice: Choice, settings: CompanionSettings) -> 
 def left_out(
     inputs: PromptInputs, prompt: Prompt, settings: CompanionSettings
 ) -> tuple[LeftOut, ...]:
-    """What the tree has for this prompt, and the prompt has not."""
+    """What the tree has for this prompt that the prompt does not."""
     choice = prompt.choice
     found: list[LeftOut] = []
     shown = inputs.persona.examples[choice.examples :]

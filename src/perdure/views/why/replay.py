@@ -29,7 +29,7 @@ _MOST = (400, 20_000)
 """How far back a thread is read: as far as for a new turn, then as far as it takes."""
 
 _JOINED_SINCE = 3
-"""The version of assembly from which on a thread has all lines that a talk goes on from."""
+"""The first version of assembly whose thread has all lines that a conversation continues from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,11 @@ def replay(repo: Repository, asked: AnswerCommit) -> Replayed:
     )
     choice = recorded_choice(facts, inputs)
     if choice is None:
-        raise ChoiceMissing("the commit does not say with which turn the prompt began")
+        raise ChoiceMissing("the commit does not say which turn the prompt began with")
     try:
         return Replayed(rules(inputs, choice), inputs, companion, memory)
     except ValueError as error:
-        raise ChoiceMissing(f"the talk has no turn {choice.window}") from error
+        raise ChoiceMissing(f"the conversation has no turn {choice.window}") from error
 
 
 def _conversation(
@@ -96,7 +96,7 @@ def _conversation(
             if whole and whole[0].id == asked.facts.window:
                 return whole
     if not found:
-        raise ChoiceMissing(f"there is no talk before {asked.facts.turn}")
+        raise ChoiceMissing(f"there is no conversation before {asked.facts.turn}")
     return found
 
 
@@ -112,7 +112,7 @@ def _thread(
         return read(transcript, ends, most=most, excluded=excluded, keep=keep)
 
     if there is not None and stood is not None:
-        # Answered later, or once more: it stands in the talk already.
+        # Answered later, or once more: it is already in the conversation.
         past = [each for each in before((turn,), turn) if each.id != turn]
         said = stood.message
         return [*past, PastTurn(turn, Turn(turn.number, said))] if said is not None else past

@@ -182,7 +182,7 @@ def _show(row: ReviewItem) -> None:
         styled(f"  ({proposal.note})" if proposal.note else "", "red"),
     )
     if proposal.instead_of:
-        gone = "" if row.stands else "  (not there any more)"
+        gone = "" if row.stands else "  (no longer there)"
         print_styled(styled(f"  - {proposal.instead_of}", "red"), styled(gone, dim=True))
     for line in proposal.text.split("\n") if proposal.text else ():
         print_styled(styled(f"  + {line}", "green"))
