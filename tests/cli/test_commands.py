@@ -13,6 +13,11 @@ from tests.conftest import assert_sound, git
 
 
 @pytest.fixture
+def perdure(installed: Perdure) -> Perdure:
+    return installed
+
+
+@pytest.fixture
 def mira(perdure: Perdure, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A companion made by the command, with a persona and replies short enough for a test."""
     monkeypatch.setenv("PERDURE_COMPANION", "mira")  # named, so that no command has to tell

@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from perdure.chat.session import Session
+from tests.cli.conftest import Run
 from tests.cli.terminal import on_terminal
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 VOICE = "persona/20-voice.md"
-
-
-@pytest.fixture
-def run(companion: Path) -> Run:
-    """The command in the companion's folder, without a terminal."""
-
-    def call(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("perdure")), *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            env=dict(os.environ),
-            cwd=companion,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        return done
-
-    return call
 
 
 def talk(path: Path, *texts: str) -> list[list[str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from perdure.git.repository.repository import Author, Repository
+from tests.cli.command import run_command
 from tests.cli.conftest import Perdure
 from tests.cli.test_commands import one_line_error
 from tests.conftest import git
@@ -207,10 +208,8 @@ def test_diff_by_words_and_languages(perdure: Perdure, mira: Path) -> None:
 
 def test_paths_are_named_from_where_one_stands(mira: Path) -> None:
     def run(folder: Path, *words: str) -> str:
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("perdure")), *words],
-            cwd=folder, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        done = run_command(*words, cwd=folder)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     whole = run(mira, "log", "-n", "4")

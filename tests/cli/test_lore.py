@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,31 +17,10 @@ from perdure.cli.root import root
 from perdure.companion.errors import BadFile
 from perdure.companion.memory.lore import LoreEntry
 from perdure.errors import Problem
+from tests.cli.conftest import Run
 from tests.cli.terminal import on_terminal
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def run(companion: Path) -> Run:
-    """The command in the companion's folder, without a terminal."""
-
-    def call(*words: str, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("perdure")), *words],
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            env=dict(os.environ),
-            cwd=companion,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        return done
-
-    return call
 
 
 def write(path: Path, name: str, text: str, *, commit: bool = True) -> None:

@@ -11,11 +11,9 @@ from click.testing import CliRunner, Result
 
 from perdure.cli.root import root
 from tests.actions.test_facts import talk
+from tests.cli.conftest import Run
 from tests.cli.terminal import on_terminal
-from tests.cli.test_turns import Run, run
 from tests.conftest import assert_sound, git
-
-__all__ = ["run"]  # the fixture
 
 PEOPLE = "memory/facts/people.md"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from click.testing import CliRunner
 
 from perdure.cli.errors import LostCompanion
 from perdure.cli.root import root
+from tests.cli.command import run_command
 from tests.cli.conftest import Perdure
 from tests.conftest import copied, git
 
@@ -25,14 +25,7 @@ WORDS = "secret meant for Here"
 
 def run(cwd: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The command as typed in a folder."""
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("perdure")), *words],
-        capture_output=True,
-        encoding="utf-8",
-        env=dict(os.environ) | {"PERDURE_MODELS": str(cwd / "none")} | environ,
-        cwd=cwd,
-        check=False,
-    )
+    return run_command(*words, cwd=cwd, env={"PERDURE_MODELS": str(cwd / "none")} | environ)
 
 
 @pytest.fixture

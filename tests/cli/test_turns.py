@@ -3,41 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Run
 from tests.cli.terminal import on_terminal
 from tests.cli.test_history import VOICE, edit, talk
 from tests.conftest import assert_sound, git
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def run(companion: Path) -> Run:
-    """The command in the companion's folder, without a terminal."""
-
-    def call(
-        *words: str, code: int = 0, stdin: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("perdure")), *words],
-            input=stdin or "",
-            capture_output=True,
-            encoding="utf-8",
-            env=dict(os.environ),
-            cwd=companion,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
-
-    return call
 
 
 def shown(run: Run, turn: str = "@") -> dict[str, list[dict[str, object]]]:

@@ -12,14 +12,13 @@ import pytest
 from perdure.actions.history.visit import begin_visit, current_visit, end_visit, plan_visit
 from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
+from tests.cli.conftest import Run
 from tests.cli.terminal import on_terminal
 from tests.cli.test_history import VOICE, edit, talk
-from tests.cli.test_turns import Run, run, tip
+from tests.cli.test_turns import tip
 from tests.conftest import assert_sound, git
 from tests.processes import started
 from tests.speaking import Scripted
-
-__all__ = ["run"]
 
 
 def branch(path: Path) -> str:
