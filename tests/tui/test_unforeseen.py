@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
-from perdure.tui.chat.history import HistoryController
+from perdure.tui.chat.conversation import Conversation
 from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.draft import Draft
@@ -32,7 +32,7 @@ async def test_a_worker_that_fails_is_told_and_the_program_goes_on(
     async with chatting(companion) as (app, pilot):
         await talk(app, pilot, "one")
         app.chat.composer.put("half a thought")
-        monkeypatch.setattr(HistoryController, "_show_moved", breaks)
+        monkeypatch.setattr(Conversation, "read_again", breaks)
         assert app.session is not None
 
         async def moved() -> list[object]:
