@@ -40,18 +40,14 @@ def one_line(text: str) -> str:
     kept = "".join(
         letter if letter == " " or unicodedata.category(letter)[0] not in "CZ" else " "
         for letter in text
-        if not _invisible(letter)
+        # Invisible controls go; the joiners that scripts need do not count.
+        if unicodedata.category(letter) != "Cf" or letter in "\u200c\u200d"
     )
     line, before = " ".join(kept.split()), None
     while line != before:
         before = line
         line = _ROLE.sub("", _LINE_MARK.sub("", line))
     return " ".join(_INLINE.sub("", line).split())
-
-
-def _invisible(letter: str) -> bool:
-    """Whether a character is an invisible control; the joiners that scripts need do not count."""
-    return unicodedata.category(letter) == "Cf" and letter not in "\u200c\u200d"
 
 
 def paragraph(text: str, most: int) -> str:

@@ -6,9 +6,9 @@ longer ones; and a long one that is asked for is taken apart where a part of it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from perdure.recall.language.languages import LANGUAGES, folded, stem
+from perdure.recall.language.languages import folded, stem
 from perdure.recall.store import Store
 
 COMPOUND_WEIGHT = 0.8
@@ -24,11 +24,6 @@ wider wieder zer zu zuruck zusammen
 """
 _PREFIXES = frozenset(_BEGINNINGS.split())
 """Beginnings that are not words: *vergessen* is not a kind of *essen*."""
-
-
-def compounding(languages: Iterable[str]) -> list[str]:
-    """The languages among these that write compounds as one word."""
-    return [language for language in languages if LANGUAGES[language].compounds]
 
 
 def compounds_with(store: Store, word: str, own: Sequence[str], language: str) -> list[str]:

@@ -222,7 +222,7 @@ class Finder:
     def _forms(self, words: dict[str, float]) -> list[_Asked]:
         """What to look up for each word: its forms, its compounds, its parts."""
         store, found = self._store, []
-        compounding = compounds.compounding(self._languages)
+        compounding = [each for each in self._languages if LANGUAGES[each].compounds]
         for word, weight in words.items():
             own = tokens_for(store, word, self._languages)
             found.append(_Asked(word, weight, own))

@@ -42,10 +42,9 @@ class UnreadChunks:
             return
         kept = set(same)
         self._paths = {n: path for n, path in self._paths.items() if n in kept} | fresh
-        large = [path for path in sorted(self._paths.values()) if _is_large(repo, rev, path)]
+        large = [
+            path
+            for path in sorted(self._paths.values())
+            if (oid := repo.oid(path, rev)) is not None and repo.size(oid) > CHUNK_FILE_LIMIT
+        ]
         self.notice = skipped_notice(large) if large else ""
-
-
-def _is_large(repo: Repository, rev: str, path: str) -> bool:
-    oid = repo.oid(path, rev)
-    return oid is not None and repo.size(oid) > CHUNK_FILE_LIMIT

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 from perdure.git.commit.write_order import PendingCommit
 from perdure.git.layout import shallow_ends
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Change, Trees, oid_of
+from perdure.git.refs.ancestry import first_line
 
 _FAR = 256
 """Commits of the first line that are looked through for the newest blob."""
@@ -57,15 +59,10 @@ def _oid(trees: Trees, commit: str, path: str) -> str | None:
 def _brought(tip: str, path: str, oid: str, store: ObjectStore, trees: Trees) -> str | None:
     """The commit before a tip that added a blob; None if there is none."""
     ends = shallow_ends(store.folder.parent)
-    here: str | None = tip
     found = None
-    for _ in range(_FAR):
-        if here is None:
-            break
-        if _oid(trees, here, path) == oid:
-            found = here
+    for info in islice(first_line(store.commit, tip, ends), _FAR):
+        if _oid(trees, info.id, path) == oid:
+            found = info.id
         elif found is not None:
             break
-        parents = () if here in ends else store.commit(here).parents
-        here = parents[0] if parents else None
     return found

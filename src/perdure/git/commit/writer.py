@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 from perdure.git import disk
 from perdure.git.commit.journal_file import JournalFile
@@ -25,6 +26,7 @@ from perdure.git.locks import remove_dead_locks
 from perdure.git.objects.tree import oid_of
 from perdure.git.packs import background
 from perdure.git.packs.small import PackWriter
+from perdure.git.refs.ancestry import first_line
 from perdure.git.refs.refs import Head, check_branch
 from perdure.git.state.fields import UnreadableState
 from perdure.git.state.folder import StateFolder
@@ -226,14 +228,10 @@ class Writer:
 
     def _is_followed_at_once(self, tip: str, commit: str) -> bool:
         """Whether the commit on top of ours was made within two seconds of it."""
-        for _ in range(32):
-            info = self._git.store.commit(tip)
-            if not info.parents:
-                return False
-            if info.parents[0] == commit:
+        for info in islice(first_line(self._git.store.commit, tip), 32):
+            if info.parents[:1] == (commit,):
                 since = max(self._committed_at, self._synced_at)
                 return info.committed_at.timestamp() - since < _AT_ONCE
-            tip = info.parents[0]
         return False
 
     def _commit_again(self) -> None:

@@ -29,7 +29,7 @@ from perdure.git.objects.store import EMPTY_TREE, object_id
 from perdure.git.objects.tree import Change
 from perdure.git.operations import log as oplog
 from perdure.git.operations.log import Operation, Trail, logged_operations
-from perdure.git.refs.ancestry import Reach
+from perdure.git.refs.ancestry import Reach, first_line
 from perdure.git.refs.refs import HEADS, OPS, Head, RefMove, check_branch, is_ref_name, short_name
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ def operations(
     head = parts.refs.head()
     commits = (
         as_entry(info, head.branch)
-        for info in _first_parents(repo, head.commit)
+        for info in first_line(repo.commit_info, head.commit)
         if info.id not in made and not is_own(info)
     )
     merged = heapq.merge(logged, commits, key=lambda entry: -entry.at.timestamp())
@@ -315,13 +315,6 @@ def _made_by(repo: Repository, entry: Operation) -> Iterator[str]:
                 parents = repo.commit_info(move.new).parents
                 if parents and parents[0] == move.old:
                     yield move.new
-
-
-def _first_parents(repo: Repository, tip: str | None) -> Iterator[CommitInfo]:
-    while tip is not None:
-        info = repo.commit_info(tip)
-        yield info
-        tip = info.parents[0] if info.parents else None
 
 
 def as_entry(info: CommitInfo, branch: str | None) -> Operation:

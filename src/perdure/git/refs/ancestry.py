@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
-from perdure.git.objects.commit import ReadCommit
+from perdure.git.objects.commit import CommitInfo, ReadCommit
 
 _LEFT, _RIGHT, _STALE = 1, 2, 4
+
+
+def first_line(
+    read: ReadCommit, tip: str | None, boundary: Collection[str] = ()
+) -> Iterator[CommitInfo]:
+    """A commit, its first parent, and so on."""
+    while tip is not None:
+        info = read(tip)
+        yield info
+        tip = next(iter(info.parents), None) if tip not in boundary else None
 
 
 class Reach:
@@ -29,16 +39,13 @@ class Reach:
         """Mark what either side reaches, until everything left to visit is known to both."""
         marks: dict[str, int] = {}
         queue: list[tuple[float, str]] = []
-        fresh = 0
 
         def mark(oid: str, flags: int) -> None:
-            nonlocal fresh
             old = marks.get(oid, 0)
             if old | flags == old:
                 return
             marks[oid] = old | flags
             heapq.heappush(queue, (-self._read(oid).committed_at.timestamp(), oid))
-            fresh += 1
 
         for oid in left:
             mark(oid, _LEFT)

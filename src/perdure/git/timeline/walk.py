@@ -30,17 +30,14 @@ def walk(
         paths: files or folders; none means every commit.
         boundary: commits whose parents are not here (a shallow clone).
     """
-    order = 0
     queue: list[tuple[float, int, CommitInfo]] = []
     seen: set[str] = set()
 
     def add(oid: str) -> None:
-        nonlocal order
         if oid not in seen:
             seen.add(oid)
             info = read(oid)
-            order += 1
-            heapq.heappush(queue, (-info.committed_at.timestamp(), order, info))
+            heapq.heappush(queue, (-info.committed_at.timestamp(), len(seen), info))
 
     for oid in (start, *others):
         add(oid)
