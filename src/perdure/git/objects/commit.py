@@ -15,7 +15,7 @@ _LONGEST_MESSAGE = 1024 * 1024
 """Bytes of a message. Of a longer one the beginning is read, and no trailers."""
 _BEGINNING = 16 * 1024
 _LONGEST_PERSON = 4096
-_ID = re.compile(r"[0-9a-f]{40}")
+OID = re.compile(r"[0-9a-f]{40}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 (datetime.UTC is the same object)
 _LAST_SECOND = 253_402_000_000
 
@@ -143,9 +143,9 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
             committer, committed_at = parse_person(value)
         elif key == b"encoding":
             encoding = value.decode("ascii", "replace")
-    if not _ID.fullmatch(tree):
+    if not OID.fullmatch(tree):
         raise DamagedRepository(f"commit {oid} names no tree")
-    if not all(_ID.fullmatch(parent) for parent in parents):
+    if not all(OID.fullmatch(parent) for parent in parents):
         raise DamagedRepository(f"commit {oid} names a parent that is no id")
     is_cut = len(message) > _LONGEST_MESSAGE
     kept = message[:_BEGINNING] if is_cut else message

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import threading
 import zlib
 from collections import OrderedDict
@@ -19,11 +18,10 @@ from perdure.git.errors import (
     MissingObject,
     TooLargeObject,
 )
-from perdure.git.objects.commit import CommitInfo, parse_commit
+from perdure.git.objects.commit import OID, CommitInfo, parse_commit
 from perdure.git.objects.pack import PackFile
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-_OID = re.compile(r"[0-9a-f]{40}")
 _CACHE_LIMIT = 8 * 1024 * 1024
 """Bytes of objects kept in memory."""
 MOST_BYTES = 64 * 1024 * 1024
@@ -110,7 +108,7 @@ class ObjectStore:
             return found
 
     def _size(self, oid: str) -> tuple[bytes, int] | None:
-        if not _OID.fullmatch(oid):
+        if not OID.fullmatch(oid):
             return None
         if not self._scanned:
             self.rescan()
@@ -130,7 +128,7 @@ class ObjectStore:
             self._cache.move_to_end(oid)
             return cached
         # What is no id names no object, and no file in the folder either.
-        looks = _LOOKS if _OID.fullmatch(oid) else 0
+        looks = _LOOKS if OID.fullmatch(oid) else 0
         found = self.find(oid, most) if looks else None
         for _ in range(looks):
             if found is not None:
@@ -189,7 +187,7 @@ class ObjectStore:
         Raises:
             DamagedRepository: every copy is broken, or (TooLargeObject) too large.
         """
-        if not _OID.fullmatch(oid):
+        if not OID.fullmatch(oid):
             return None
         damage: DamagedRepository | None = None
         for reader in (self._packed, self.loose):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,6 +40,7 @@ from perdure.git.packs.small import (
 )
 from perdure.git.packs.write import BACKGROUND_PREFIX, PackStream, remove_unfinished
 
+_NAME = re.compile(r"[0-9a-f]{38}")
 Objects = dict[bytes, tuple[bytes, bytes]]
 """Kind and content by id."""
 
@@ -235,8 +237,4 @@ def loose_files(objects: Path) -> Iterator[Path]:
     for number in range(256):
         folder = objects / f"{number:02x}"
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            yield from sorted(path for path in folder.iterdir() if _is_id(path.name))
-
-
-def _is_id(name: str) -> bool:
-    return len(name) == 38 and all(c in "0123456789abcdef" for c in name)
+            yield from sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))

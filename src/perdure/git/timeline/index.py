@@ -240,7 +240,8 @@ class Index(cache_file.CacheFile):
         second = int(info.committed_at.timestamp())
         (lines,) = self._db.execute("SELECT ifnull(max(chain), 0) FROM commits").fetchone()
         chain, pos = lines + 1, 0
-        if above and self._is_end(above[0][0], above[0][1]):
+        later = "SELECT 1 FROM commits WHERE chain = ? AND pos > ? LIMIT 1"
+        if above and not self.row(later, *above[0][:2]):
             chain, pos = above[0][0], above[0][1] + 1
         self._db.execute(
             "INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -279,9 +280,6 @@ class Index(cache_file.CacheFile):
         if row is None:
             raise sqlite3.DatabaseError(f"the parent {oid} is not in the index")
         return (int(row[0]), int(row[1]), int(row[2]))
-
-    def _is_end(self, chain: int, pos: int) -> bool:
-        return not self.row("SELECT 1 FROM commits WHERE chain = ? AND pos > ? LIMIT 1", chain, pos)
 
     def _path(self, path: str) -> int:
         known = self._paths.get(path)
