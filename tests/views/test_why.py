@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from perdure.backends.errors import StreamCut
 from perdure.backends.protocol import PromptMessage
+from perdure.chat.events import Greeted
 from perdure.chat.session import Session
+from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.lore_patterns import compile_pattern, re2_search
 from perdure.git.repository.repository import Repository
@@ -243,6 +246,23 @@ async def test_what_would_be_sent_is_what_is_sent(
     assert backend.asked[-1].messages == told.messages
     assert why(companion).verdict == "matches"
     assert trailers(companion)["Recalled"] == moment.source
+
+
+async def test_a_preview_after_a_pause_begins_as_the_turn_will(
+    companion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = Scripted()
+    session = await Session.open(companion, backends=[backend])
+    await events_of(session.send("Good night."))
+    tomorrow = now() + timedelta(days=1)
+    for module in ("position", "store"):
+        monkeypatch.setattr(f"perdure.chat.turn.{module}.now", lambda: tomorrow)
+    told = await session.preview("Good morning.")
+    greeted, *_ = await events_of(session.send("Good morning."))
+    await session.close()
+    assert isinstance(greeted, Greeted)
+    assert greeted.reply.text in told.messages[-2].content
+    assert backend.asked[-1].messages == told.messages
 
 
 async def test_a_preview_counts_without_its_backend(companion: Path) -> None:

@@ -168,6 +168,7 @@ class Position:
 
     def thread_to_come(self, text: str = "…") -> tuple[PastTurn, ...]:
         """The thread as the next message will find it, with a made-up message at its end."""
+        self.transcript.refresh(self.tip)
         at = now()
         return self.next_turn(Message(self.companion.settings.user, text, at), at).thread
 
