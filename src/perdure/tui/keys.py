@@ -40,7 +40,7 @@ def hints_for(place: str | None, *, plain: bool) -> tuple[Hint, ...]:
             ("i", "write", "screen.compose"),
         )
     else:
-        here = (("ctrl+b", "rail", "screen.rail"), ("esc", "browse", "screen.back"))
+        here = (("ctrl+b", "sidebar", "screen.rail"), ("esc", "browse", "screen.back"))
     return (*here, *_EVERYWHERE)
 
 
