@@ -78,11 +78,11 @@ def switched_to_its_heir(path: Path) -> None:
 
 
 SCENES: list[tuple[Callable[[Path], None], str, str]] = [
-    (renamed, "trunk", "main was renamed trunk"),
-    (renamed_twice, "stem", "main was renamed stem"),
-    (renamed_and_made_anew, "trunk", "main was renamed trunk"),
-    (renamed_from_elsewhere, "trunk", "main was renamed trunk"),
-    (renamed_packed, "trunk", "main was renamed trunk"),
+    (renamed, "trunk", "main was renamed to trunk"),
+    (renamed_twice, "stem", "main was renamed to stem"),
+    (renamed_and_made_anew, "trunk", "main was renamed to trunk"),
+    (renamed_from_elsewhere, "trunk", "main was renamed to trunk"),
+    (renamed_packed, "trunk", "main was renamed to trunk"),
     (deleted, "main", "main was deleted"),
     (deleted_and_pruned, "main", "main was deleted"),
     (deleted_without_leaving, "main", "main was deleted"),

@@ -145,7 +145,7 @@ async def test_a_whole_reply_whose_commit_had_to_wait_is_committed_as_what_it_is
     assert "journal" in failed.kept
     held.unlink()
     (told,) = await reopened(companion)
-    assert "whole reply" in told
+    assert "complete reply" in told
     (reply,) = life(companion)[-1].replies
     assert not reply.interrupted
     assert (reply.text, reply.backend, reply.model) == ("I heard: Two.", "scripted", "script-1")

@@ -19,7 +19,7 @@ from tests.chat.test_recovery import crash, reopened
 from tests.chat.test_session import life, talk
 from tests.conftest import assert_sound, git
 
-FOREIGN = "in a conversation of their own"
+FOREIGN = "in a separate conversation"
 
 
 def texts(path: Path) -> list[tuple[str, list[str]]]:

@@ -185,7 +185,7 @@ def test_bad_input_is_one_clear_line(perdure: Perdure, mira: Path, tmp_path: Pat
     one_line_error(perdure("new", ""), "the name is empty")
     one_line_error(perdure("new", "Other", "--template", "nothing"), "nothing", "friend")
     one_line_error(perdure("show", "no-such-thing"), "no-such-thing")
-    one_line_error(perdure("show", "@"), "nothing was said yet", "perdure say")
+    one_line_error(perdure("show", "@"), "nothing has been said yet", "perdure say")
     (mira / "persona/reminder.md").write_text("---\ndepth: [\n---\nBe kind.\n")
     git(mira, "add", "persona")
     git(mira, "commit", "-qm", "broken by hand")

@@ -48,5 +48,5 @@ def test_nothing_was_said_yet(perdure: Perdure, companion: Path) -> None:
     told = perdure("why", PERDURE_COMPANION=str(companion))
     assert told.returncode == 1
     one_line_error(told)
-    assert "nothing was said yet" in told.stderr
+    assert "nothing has been said yet" in told.stderr
     assert "perdure say" in told.stderr
