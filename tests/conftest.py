@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from perdure.backends.store.catalogue import models_folder
+from perdure.backends.store.catalogue import DEFAULT_MODEL, models_folder
+from perdure.backends.store.download import pull
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.memory import lore_patterns
@@ -88,6 +89,19 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         monkeypatch.delenv(name, raising=False)
     (home / "gitconfig").write_text("[user]\n\tname = Ana\n\temail = ana@example.invalid\n")
     return home
+
+
+@pytest.fixture(scope="session")
+def model_path() -> Path:
+    """The real model: from the store, or fetched into it once."""
+    return pull(DEFAULT_MODEL)
+
+
+@pytest.fixture(autouse=True)
+def _model_is_here(request: pytest.FixtureRequest) -> None:
+    """A test marked ``model`` finds the model, whichever test came first on this machine."""
+    if request.node.get_closest_marker("model") is not None:
+        request.getfixturevalue("model_path")
 
 
 @pytest.fixture(autouse=True)

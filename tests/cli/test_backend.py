@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.store.catalogue import DEFAULT_MODEL
-from perdure.backends.store.download import pull
 from tests.cli.conftest import Perdure
 from tests.conftest import assert_sound, git
 
@@ -82,7 +81,6 @@ def test_what_cannot_be_is_one_clear_line(perdure: Perdure, mira: Path) -> None:
 
 @pytest.mark.model
 def test_check_makes_one_call_and_pin_accepts_what_runs(perdure: Perdure, mira: Path) -> None:
-    pull(DEFAULT_MODEL)
     checked = json.loads(perdure("backend", "check", "rehearsal", "--json").stdout)
     assert checked["reply"]
     assert checked["prompt_tokens_counted"] == checked["prompt_tokens_reported"]

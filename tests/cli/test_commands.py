@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.store.catalogue import DEFAULT_MODEL
-from perdure.backends.store.download import pull
 from tests.cli.conftest import Perdure
 from tests.conftest import assert_sound, git
 
@@ -55,7 +54,6 @@ def test_new_makes_a_sound_repository_and_says_where(perdure: Perdure, own_home:
 
 @pytest.mark.model
 def test_say_streams_a_reply_and_commits_the_turn(perdure: Perdure, mira: Path) -> None:
-    pull(DEFAULT_MODEL)
     done = perdure("say", "Hello there.")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip()
@@ -73,7 +71,6 @@ def test_say_streams_a_reply_and_commits_the_turn(perdure: Perdure, mira: Path) 
 def test_chat_without_a_terminal_reads_lines_and_prints_replies(
     perdure: Perdure, mira: Path
 ) -> None:
-    pull(DEFAULT_MODEL)
     done = perdure("chat", "mira", stdin="Hi.\n/status\n/nothing\n/new\nAnd again.\n")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
