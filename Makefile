@@ -13,7 +13,7 @@ chat: $(RUN_STAMP)  ## set up, fetch the embedded model, make a demo companion i
 	@$(BIN)/perdure chat $(NAME)
 
 test: check  ## exactly what CI runs
-	$(BIN)/pytest -n 2 --dist worksteal -q
+	$(BIN)/pytest -n 3 --dist worksteal -q
 
 check: $(STAMP)
 	$(BIN)/ruff check .

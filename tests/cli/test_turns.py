@@ -311,6 +311,7 @@ def test_two_corrections_of_the_same_words_are_both_shown(companion: Path, run: 
     assert_sound(companion)
 
 
+@pytest.mark.model
 def test_answers_from_the_shell(companion: Path, run: Run) -> None:
     """The embedded model answers once more; the rest of the words are its own business."""
     run("say", "Hello.", "--json")

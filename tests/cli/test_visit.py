@@ -38,6 +38,7 @@ def changed(companion: Path) -> Path:
     return companion
 
 
+@pytest.mark.model
 def test_say_at_a_turn_is_kept_under_a_name(changed: Path, run: Run) -> None:
     before = tip(changed)
     done = run("say", "--at", "@-1", "--keep", "then", "Who are you?", "--json")
@@ -57,6 +58,7 @@ def test_say_at_a_turn_is_kept_under_a_name(changed: Path, run: Run) -> None:
     assert_sound(changed)
 
 
+@pytest.mark.model
 def test_plain_chat_at_a_date_or_revision_is_dropped(changed: Path, run: Run) -> None:
     before = tip(changed)
     done = run("chat", "--plain", "--at", "HEAD~2", "--drop", stdin="Hello there.\n")
@@ -73,6 +75,7 @@ def test_plain_chat_at_a_date_or_revision_is_dropped(changed: Path, run: Run) ->
     assert_sound(changed)
 
 
+@pytest.mark.model
 def test_a_terminal_is_asked_whether_to_keep_it(changed: Path) -> None:
     words = ["chat", "--plain", "--at", "@-1"]
     done = on_terminal(words, [("Ana: ", "Hello."), ("Ana: ", "/quit"), ("Keep it", "n")], changed)
