@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from perdure.backends.store.catalogue import DEFAULT_MODEL, models_folder
 from perdure.backends.store.download import pull
@@ -40,6 +41,9 @@ _UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("suite", _UNTIMED, derandomize=True, max_examples=40)
 settings.register_profile("long", _UNTIMED, max_examples=1000)
 settings.load_profile("suite")
+# Hypothesis also draws constants of the modules that are imported by then, so that the examples
+# would depend on which tests this worker ran before.
+providers._get_local_constants = lambda: providers._local_constants
 
 
 _LONGEST_TEST = 600.0
