@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -56,9 +55,11 @@ class MemoryProgress:
         """Note what was done. A disk that takes no more is no trouble: it is done once more."""
         key = f"{branch} {conversation}"
         mark = self._marks.pop(key, MemoryMark())
-        given = {"summary": summary, "facts": facts, "asked": asked}
-        fresh: dict[str, Any] = {name: each for name, each in given.items() if each is not None}
-        self._marks[key] = replace(mark, **fresh)
+        self._marks[key] = MemoryMark(
+            mark.summary if summary is None else summary,
+            mark.facts if facts is None else facts,
+            mark.asked if asked is None else asked,
+        )
         kept = dict(list(self._marks.items())[-_KEPT:])
         text = json.dumps({key: asdict(mark) for key, mark in kept.items()}, indent=1)
         with contextlib.suppress(OSError):
