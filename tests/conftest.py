@@ -167,10 +167,10 @@ def as_its_own(copy: Path) -> Path:
     return copy
 
 
-def git(path: Path, *words: str) -> str:
+def git(path: Path, *words: str, data: str | None = None) -> str:
     """Run git, which must succeed; what it prints."""
     done = subprocess.run(
-        ["git", "-C", str(path), *words], capture_output=True, text=True, check=True
+        ["git", "-C", str(path), *words], capture_output=True, input=data, text=True, check=True
     )
     return done.stdout
 

@@ -10,10 +10,12 @@ import pytest
 
 from perdure.chat.session import Session
 from perdure.companion.names import title_from
-from perdure.git.repository.repository import Repository
-from perdure.snapshot.conversation.transcript import Transcript
+from perdure.git.errors import MissingObject
+from perdure.git.objects.tree import Entry
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.conversation.transcript import Transcript, last_turn
 from tests.chat.test_session import events_of, talk
-from tests.conftest import copied
+from tests.conftest import copied, git
 from tests.speaking import Scripted
 
 
@@ -60,3 +62,47 @@ async def test_one_that_goes_on_from_another_comes_after_it(
             if turn.message
         ]
         assert texts == [f"Number {number}." for number in range(6)]
+
+
+async def test_a_refresh_lists_the_folder_only_where_a_conversation_changed(
+    companion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await talk(companion, "Good morning.")
+    with Repository.open(companion) as repo:
+        transcript = Transcript(repo, repo.head().commit)
+        listings: list[str] = []
+        files = Repository.files
+
+        def counted(
+            self: Repository, prefix: str = "", rev: str | None = None, *, most: int | None = None
+        ) -> list[Entry]:
+            listings.append(prefix)
+            return files(self, prefix, rev, most=most)
+
+        monkeypatch.setattr(Repository, "files", counted)
+        note = Change("notes.md", b"Tea.\n")
+        ana = Author("Ana", "ana@example.org")
+        transcript.refresh(repo.commit([note], message="Tea", author=ana, branch="main"))
+        assert "conversations" not in listings
+        await talk(companion, "Are you there?")
+        listings.clear()
+        transcript.refresh(repo.head().commit)
+        assert listings == ["conversations"]
+        (conversation,) = transcript.conversations()
+        last = last_turn(transcript, conversation)
+        assert last is not None
+        assert last.message is not None
+        assert last.message.text == "Are you there?"
+
+
+async def test_a_folder_that_cannot_be_read_fails_each_time(companion: Path) -> None:
+    await talk(companion, "Good morning.")
+    month = f"040000 tree {'5' * 40}\t2026-11\n"
+    folder = git(companion, "mktree", "--missing", data=month).strip()
+    root = git(companion, "mktree", data=f"040000 tree {folder}\tconversations\n").strip()
+    damaged = git(companion, "commit-tree", "-m", "A lost folder", root).strip()
+    with Repository.open(companion) as repo:
+        transcript = Transcript(repo, "HEAD")
+        for _ in range(2):
+            with pytest.raises(MissingObject):
+                transcript.refresh(damaged)

@@ -60,17 +60,20 @@ class Transcript:
         self._excluded = Excluded()
         self._asides_of: str | None = None
         self.chunks: tuple[ChunkRef, ...] = ()
+        self._folder: str | None = None
+        self._by_id: dict[ConversationId, ConversationRef] = {}
         self.refresh()
 
     def refresh(self, rev: str | None = None) -> None:
         """Read the list of chunks again, at ``rev`` from then on if that is given."""
         self.rev = rev or self.rev
-        if self.rev is None and self._repo.head().commit is None:
-            self.chunks = ()
+        commit = self._repo.head().commit if self.rev is None else self._repo.resolve(self.rev)
+        folder = self._repo.folder_oid("conversations", commit) if commit else None
+        if folder == self._folder:
             return
         before = {ref.path: ref for ref in self.chunks}
         found = []
-        for entry in self._repo.files("conversations", self.rev):
+        for entry in self._repo.files("conversations", commit) if folder else ():
             ref = before.get(entry.path)
             if ref is not None and ref.oid == entry.oid:
                 found.append(ref)
@@ -88,6 +91,8 @@ class Transcript:
                 ),
             )
         )
+        self._by_id = _conversations(self.chunks)
+        self._folder = folder
 
     def _starts(self, found: list[ChunkRef]) -> dict[str, tuple[str, int]]:
         """Exact starts of conversations that began within the same minute, which ids do not order.
@@ -167,13 +172,7 @@ class Transcript:
 
     def conversations(self) -> list[ConversationRef]:
         """Conversations by start, oldest first."""
-        found = []
-        for identity, group in groupby(
-            enumerate(self.chunks), key=lambda pair: pair[1].conversation
-        ):
-            places = [place for place, _ in group]
-            found.append(ConversationRef(identity, places[0], len(places)))
-        return found
+        return list(self._by_id.values())
 
     def title(self, conversation: ConversationRef) -> str:
         """The title of a conversation; empty where it has none."""
@@ -182,18 +181,11 @@ class Transcript:
 
     def last_conversation(self) -> ConversationRef | None:
         """The newest conversation; reads no chunk."""
-        if not self.chunks:
-            return None
-        identity = self.chunks[-1].conversation
-        first = len(self.chunks)
-        while first > 0 and self.chunks[first - 1].conversation == identity:
-            first -= 1
-        return ConversationRef(identity, first, len(self.chunks) - first)
+        return self._by_id[self.chunks[-1].conversation] if self.chunks else None
 
     def find(self, identity: ConversationId) -> ConversationRef | None:
         """A conversation by id; reads no chunk."""
-        places = [place for place, ref in enumerate(self.chunks) if ref.conversation == identity]
-        return ConversationRef(identity, places[0], len(places)) if places else None
+        return self._by_id.get(identity)
 
     def turn(self, turn_id: TurnId) -> Turn | None:
         """One turn by its id, or None."""
@@ -234,10 +226,17 @@ def _steps_back(head: ChunkHead, heads: Mapping[str, ChunkHead]) -> int:
     return len(seen)
 
 
+def _conversations(chunks: Sequence[ChunkRef]) -> dict[ConversationId, ConversationRef]:
+    """The conversations that chunks belong to, in their order."""
+    found = {}
+    for identity, group in groupby(enumerate(chunks), key=lambda pair: pair[1].conversation):
+        places = [place for place, _ in group]
+        found[identity] = ConversationRef(identity, places[0], len(places))
+    return found
+
+
 def read_turns(repo: Repository, rev: str, wanted: Sequence[TurnId]) -> dict[TurnId, Turn]:
     """Read turns by id as of a commit; those that it lacks are left out."""
-    from perdure.snapshot.conversation.transcript import Transcript
-
     if not wanted:
         return {}
     transcript = Transcript(repo, rev)
