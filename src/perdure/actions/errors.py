@@ -43,7 +43,7 @@ class NothingToRestore(CannotRestore):
 
 
 class Archived(CannotAct):
-    """The companion is in the archive: she can be read, and not talked to."""
+    """The companion is in the archive: you can read her, but not chat with her."""
 
 
 class NotProven(CannotAct):

@@ -1,9 +1,9 @@
 """Which backends may be used here: those whose destination the user has agreed to on this machine.
 
-A manifest decides where the talk and the key go. One that arrived inside commits (a clone, a pull,
-a merge) is therefore disabled until it is confirmed. What was agreed to is kept as digests in
-``confirmed-backends.json`` of the repository's state folder, which no clone takes along, and bound
-to the machine and the folder, so that a copied one asks anew.
+A manifest decides where the conversation and the key go. One that arrived inside commits (a clone,
+a pull, a merge) is therefore disabled until it is confirmed. What was agreed to is kept as digests
+in ``confirmed-backends.json`` of the repository's state folder, which no clone takes along, and
+bound to the machine and the folder, so that a copied one asks anew.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ _KEPT = 64
 """Digests remembered for each name: other branches may have another manifest under it."""
 _SIZE_LIMIT = 1 << 20
 _SEARCHED = 250
-"""Commits that are searched for the one that brought a manifest: who opens a talk waits for it."""
-# How a model is asked, not where the talk and the key go. A field that is not named here counts.
+"""Commits that are searched for the one that brought a manifest: who opens a chat waits for it."""
+# How a model is asked, not where the conversation and the key go. A field that is not named here
+# counts.
 _HARMLESS = {"name", "context_window", "parameters", "shape", "troubles"}
 _HARMLESS |= {"connect_timeout", "timeout"}
 
@@ -53,8 +54,8 @@ _HARMLESS |= {"connect_timeout", "timeout"}
 class Unconfirmed:
     """A backend that waits to be confirmed, as the user is shown it.
 
-    ``host`` is where the talk would go, empty for a model inside perdure; ``commit`` brought the
-    manifest as it is, None where it was not found among the newest.
+    ``host`` is where the conversation would go, empty for a model inside perdure; ``commit``
+    brought the manifest as it is, None where it was not found among the newest.
     """
 
     manifest: Manifest
@@ -240,7 +241,7 @@ def begin_record(repo: Repository) -> None:
 def written_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
     """The manifests among uncommitted edits that the user wrote in this folder.
 
-    Not one that leaves it to the driver to say where the talk goes, away from this machine.
+    Not one that leaves it to the driver to say where the conversation goes, away from this machine.
     Not those whose content git has stored: a merge or a checkout that was cut off left them. Nor
     an edit of a manifest that still waits to be confirmed: its address may be the stranger's.
     """
@@ -269,8 +270,8 @@ def written_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
 def _names_destination(manifest: Manifest, before: Manifest | None) -> bool:
     """Whether an edit itself names its destination, or that was confirmed before.
 
-    Without an address the talk goes to the driver's usual one: by an omission it would leave this
-    machine.
+    Without an address the conversation goes to the driver's usual one: by an omission it would
+    leave this machine.
     """
     if manifest.address or not default_address(manifest.driver).startswith("https://"):
         return True

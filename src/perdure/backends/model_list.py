@@ -22,7 +22,7 @@ class _Lister(Protocol):
 async def offered_models(spec: BackendSpec) -> tuple[OfferedModel, ...]:
     """The server's models in its order; empty if it has no list.
 
-    ``model`` of the spec plays no part and may be empty. One that cannot talk is left out where the
+    ``model`` of the spec plays no part and may be empty. One that cannot chat is left out where the
     server says so, as is one whose name cannot be shown or is very long: a name that was mended
     would be another model's. At most `MOST`.
 

@@ -1,4 +1,4 @@
-"""A companion opened to talk with: both faces hold a `Session` and read one turn after another.
+"""A companion opened to chat with: both faces hold a `Session` and read one turn after another.
 
 Everything that touches the repository runs on one worker thread, so the caller's event loop stays
 free and the repository is never used by two threads at once.
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 async def _on_worker(worker: ThreadPoolExecutor, call: Callable[[], T]) -> T:
-    """A call that touches the repository; what the disk refuses becomes an error that is told."""
+    """A call that touches the repository; what the disk refuses becomes an error."""
 
     def ask() -> T:
         with storage_errors("reading or writing the companion's folder"):
@@ -150,7 +150,7 @@ class Session:
         """From now on, write summaries and propose facts between turns (companion.yaml `memory`).
 
         Args:
-            tell: told what was written, on the event loop.
+            tell: called with what was written, on the event loop.
         """
         self._memory.begin(tell)
         self._router.recaller.begin()
@@ -204,12 +204,12 @@ class Session:
     def regenerate(self, turn: str = "", name: str = "") -> AsyncIterator[Event]:
         """Another answer to a turn; the one that stands is kept as an alternative.
 
-        To the last turn it comes in place. Further up it begins a branch at that turn, and the talk
+        To the last turn it comes in place. Further up it begins a branch at that turn, and the chat
         goes on there: `plan_again` says so beforehand, through `steer`. A greeting gives way to the
         next one, without a backend. Where no word comes, all is as it was before.
 
         Args:
-            turn: its name (``@-3``, ``7``, an id); the last one of this talk without.
+            turn: its name (``@-3``, ``7``, an id); the last one of this thread without.
             name: of the branch, where one has to begin.
 
         Raises:
@@ -218,7 +218,7 @@ class Session:
         return self._runner.run(lambda: prepare_another(self._store, turn, name))
 
     def next_greeting(self) -> Reply | None:
-        """Let another greeting open the conversation that has not begun; None in mid-talk."""
+        """Let another greeting open the next conversation; None in mid-conversation."""
         return self._store.position.next_greeting()
 
     def stop(self) -> None:

@@ -180,10 +180,10 @@ def mask_secrets(text: str, known: Collection[str] = ()) -> tuple[str, int]:
 class SecretMasker:
     """Masks keys in streamed text; how the text is cut does not change the result.
 
-    Only what may become a key is held back: nothing of ordinary talk but now and then a word's
-    first letters, or what stands behind a word such as "password"; and never more than a key's
-    beginning is long (1038 characters for a web token, 450 for other keys, or the longest known
-    one).
+    Only what may become a key is held back: nothing of ordinary conversation but now and then a
+    word's first letters, or what stands behind a word such as "password"; and never more than a
+    key's beginning is long (1038 characters for a web token, 450 for other keys, or the longest
+    known one).
     """
 
     def __init__(self, known: Collection[str] = ()) -> None:

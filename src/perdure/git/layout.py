@@ -214,7 +214,7 @@ def _resolved(path: Path) -> Path:
     """
     try:
         found = path.resolve()
-        # Too long for the system, for instance: told here, and not by whoever looks at it next.
+        # Too long for the system, for instance: reported here, and not by whoever looks at it next.
         found.exists()
     except (OSError, ValueError, RuntimeError) as error:
         raise NotARepository(

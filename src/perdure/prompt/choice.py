@@ -4,7 +4,7 @@ Pure functions; the same inputs, budgets and counts give the same choice. Each t
 the whole prompt when everything is decided: a count may be a call to a model's server.
 
 Sample dialogues are trimmed first, then the oldest turns. Recalled turns, summaries, lore and facts
-have their own budgets, and never together more than half of what the persona leaves, so the talk
+have their own budgets, and never together more than half of what the persona leaves, so the turns
 always has the other half. Never trimmed are the persona and the newest message.
 
 The front of a prompt stays the same as long as it can, so that servers reuse what they have read:
@@ -168,7 +168,7 @@ class _Room:
         )
         return BaseChoice(choice, kept_free)
 
-    # The talk
+    # The turns
 
     def _kept_window(self) -> TurnId | None:
         """The previous turn's window, if the thread still has it."""
@@ -184,7 +184,8 @@ class _Room:
         first = ids.index(kept) if kept is not None else 0
         few = len(ids) - first < MOST_TURNS // 2 and sum(sizes[first:]) < room // 2
         if kept is not None and first and few:
-            # The window has become much larger, or the talk much shorter: nothing is worth keeping.
+            # The window has become much larger, or the thread much shorter: nothing is worth
+            # keeping.
             first = 0
         spent = sum(sizes[first:])
         most = self._examples()

@@ -1,9 +1,9 @@
 """Find which lore comes in: look for the keys of entries in the newest messages.
 
 No chance but one drawn from what is recorded, and the same work on every machine. A clock only for
-expressions where RE2 is not installed: what it stops is told and recorded. A key is looked for as
-words, in scripts that put spaces between them; Chinese, Japanese, Korean, Thai and their like are
-searched for the characters wherever they stand.
+expressions where RE2 is not installed: what it stops is reported and recorded. A key is looked for
+as words, in scripts that put spaces between them; Chinese, Japanese, Korean, Thai and their like
+are searched for the characters wherever they stand.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCAN_LIMIT = 32_768
 WORDS_WORK = 3_000_000
 """Looks for plain keys in one search, a long text counting for several: some seconds at worst.
 
-Ten thousand keys in an ordinary talk take a tenth of it."""
+Ten thousand keys in an ordinary conversation take a tenth of it."""
 _LOOK_SHIFT = 10
 """A look at a longer text counts for one more each 1024 characters."""
 PATTERNS_WORK = 250_000_000

@@ -2,9 +2,9 @@
 
 Its output never changes; a change of wording or order is a new version.
 
-Order of the messages: one system message (persona files in name order, then example talk), the
-turns from the window's first on, the reminder `depth` messages before the end. Time and gap stand
-in front of the newest message.
+Order of the messages: one system message (persona files in name order, then example conversations),
+the turns from the window's first on, the reminder `depth` messages before the end. Time and gap
+stand in front of the newest message.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _time_line(inputs: PromptInputs) -> str:
 
 
 def _gap(passed: timedelta) -> str:
-    """How long since the last talk, in words; nothing below an hour."""
+    """How long since the last turn, in words; nothing below an hour."""
     hours = int(passed.total_seconds() // 3600)
     if hours < 1:
         return ""

@@ -5,7 +5,7 @@ Its output never changes; a change of wording or order is a new version.
 Order of the messages:
 
 1. one system message: lore that stands before the persona, the persona's files in name order, lore
-   that stands after it, example talk;
+   that stands after it, example conversations;
 2. in front of the window's first message, as the user's: facts and summaries, quoted;
 3. the turns from the window's first on; lore with a depth and the reminder as system messages, so
    many messages before the end;
@@ -239,7 +239,7 @@ def question_of(inputs: PromptInputs) -> str:
     return message.text if message is not None else ""
 
 
-# The talk
+# The turns
 
 
 def _talk(

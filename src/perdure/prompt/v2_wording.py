@@ -39,7 +39,7 @@ class Wording:
         return self.day.format(**self._parts(at))
 
     def time_line(self, now: datetime, last_talk: datetime | None, *, clock: bool) -> str:
-        """The day, the time of day with ``clock``, and how long since the last talk."""
+        """The day, the time of day with ``clock``, and how long since the last turn."""
         stamp = self.today.format(**self._parts(now))
         if clock:
             stamp += f"{self.comma}{now:%H:%M}"
@@ -56,7 +56,7 @@ class Wording:
         }
 
     def _gap(self, passed: timedelta) -> str:
-        """How long since the last talk, in words; nothing below an hour."""
+        """How long since the last turn, in words; nothing below an hour."""
         hours = int(passed.total_seconds() // 3600)
         if hours < 1:
             return ""

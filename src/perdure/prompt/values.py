@@ -74,7 +74,7 @@ class Choice:
 
     Attributes:
         window: the first turn of the thread that is sent.
-        examples: how many example talks, from the first on.
+        examples: how many example conversations, from the first on.
         lore: paths of the entries that are sent, in their order.
         facts: how many facts, from the best on; None: all.
         summaries: conversations whose summaries are sent.

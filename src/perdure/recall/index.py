@@ -99,7 +99,7 @@ class RecallIndex(AbstractContextManager["RecallIndex"]):
 
         Args:
             rev: the revision.
-            progress: told how many chunks were read and how many there are to read.
+            progress: called with how many chunks were read and how many there are to read.
 
         Returns:
             How many chunks were read: 0 if it was up to date, or could not be written (`notice`).
@@ -118,7 +118,7 @@ class RecallIndex(AbstractContextManager["RecallIndex"]):
 
         Args:
             rev: the revision.
-            progress: told how many messages were read and how many there are to read.
+            progress: called with how many messages were read and how many there are to read.
 
         Returns:
             How many messages were read.

@@ -69,7 +69,7 @@ CREATE TABLE chunks (
 );
 CREATE TABLE trees (
   id BLOB PRIMARY KEY,        -- of the folder `conversations`
-  chunks BLOB NOT NULL,       -- their ids in the order of the talk
+  chunks BLOB NOT NULL,       -- their ids, oldest conversation first
   used INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE vectors (model TEXT, message INTEGER, vector BLOB, PRIMARY KEY (model, message))

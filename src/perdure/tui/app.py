@@ -154,7 +154,7 @@ class ChatApp(App[int]):
     def failed(self, error: Exception, where: MessagePump | None) -> None:
         """Show an error of a handler, a callback or a drawing; the program goes on.
 
-        Not before the chat is there, nor where it cannot even be told: that ends the program.
+        Not before the chat is there, nor where it cannot even be shown: that ends the program.
         """
         if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
             error = error.error

@@ -142,6 +142,6 @@ async def show(app: ChatApp) -> int:
 def background_error(
     app: ChatApp, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]
 ) -> None:
-    """An error of a task that nobody awaits: told on the screen, asyncio would print it there."""
+    """An error of a task that nobody awaits: shown on the screen, asyncio would print it there."""
     error = context.get("exception")
     app.unforeseen(error if isinstance(error, Exception) else RuntimeError(context["message"]))

@@ -36,7 +36,7 @@ def work(
 ) -> Callable[[Method[N, P]], Callable[Concatenate[N, P], Worker[None]]]:
     """Make a method a worker of its screen.
 
-    Whatever it raises is told on the screen, and the program goes on. Textual either ends the
+    Whatever it raises is shown on the screen, and the program goes on. Textual either ends the
     program or drops the error without a word.
 
     Args:

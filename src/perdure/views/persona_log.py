@@ -54,7 +54,7 @@ def persona_changes(
         repo: the repository.
         start: id of the commit whose history is meant.
         query: which of them; its folders are persona/.
-        progress: told while an index of the history is made.
+        progress: called while an index of the history is made.
     """
     timeline = repo.timeline(progress)
     found = timeline.listing(start, query)
@@ -93,7 +93,7 @@ def _tokens(repo: Repository, commit: str) -> int:
 
 
 def _her_marks(repo: Repository, start: str) -> Callable[[Author], bool]:
-    """Whether an author is the companion, told by the address that marks her commits."""
+    """Whether an author is the companion, known by the address that marks her commits."""
     names = {repo.path.name, *map(slug, her_names(repo, start))}
     addresses = {companion_email(name) for name in names}
     return lambda author: author.email in addresses

@@ -137,7 +137,7 @@ def history_page(
         skip: commits that were read before.
         count: commits to read.
         beside: ids of more commits whose histories are meant.
-        progress: told while an index of the history is made.
+        progress: called while an index of the history is made.
 
     Raises:
         HistoryError: the history cannot be read.

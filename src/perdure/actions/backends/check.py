@@ -29,7 +29,7 @@ from perdure.companion.config.backend_lock import LockEntry
 from perdure.companion.secrets import mask_secrets
 
 LOOK_SECONDS = 6.0
-"""Longest look at one backend; a talk waits much longer."""
+"""Longest look at one backend; a turn waits much longer."""
 _LOAD_SECONDS = 60.0
 """For a model that is loaded here: no network is waited for."""
 
@@ -213,7 +213,7 @@ async def call_once(backend: Backend, corrections: Corrections | None = None) ->
     """Make one tiny call in the roles of a real turn, then close the backend. Raises BackendError.
 
     Where the server refuses these roles, or a field, it is asked again in another form, so that
-    what it takes is known. Nothing of the talk or the persona is sent.
+    what it takes is known. Nothing of the conversation or the persona is sent.
 
     Nothing is learned from the token counts: a chat template outweighs so short a prompt.
     """

@@ -1,4 +1,4 @@
-"""The model behind a backend's name: noted when first seen, told and committed when it changes."""
+"""The model behind a backend's name: noted when first seen, shown and committed when it changes."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ PROMPT = (
     PromptMessage("system", "Be friendly."),
     PromptMessage("user", "Say hello in one short sentence."),
 )
-"""Roles as in a turn: persona, reminder, greeting, talk, a reminder in the talk, the message."""
+"""Roles as in a turn: persona, reminder, greeting, turns, a reminder among them, the message."""
 TOKENS = 24
 MOST = 8
 """Calls until a server is given up that refuses one thing after another."""

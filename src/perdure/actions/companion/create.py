@@ -41,7 +41,7 @@ def create_companion(
     """Create a companion repository at ``path``.
 
     Without ``user`` the companion calls its user by the first word of git's ``user.name``, else by
-    the login. A running Ollama with a model that can talk is taken first; without one,
+    the login. A running Ollama with a model that can chat is taken first; without one,
     the embedded rehearsal voice.
 
     Raises:

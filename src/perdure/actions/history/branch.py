@@ -23,7 +23,7 @@ from perdure.progress import Progress
 from perdure.snapshot.revisions.ahead import Ahead, ahead
 
 _LOOKED_AT = 100
-"""Commits that are looked at for the last talk on a branch."""
+"""Commits that are looked at for the last turn on a branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def begin_branch(
         workspace: the companion.
         name: its name.
         at: a turn, date or revision; the last commit without.
-        progress: told while an index of the history is made.
+        progress: called while an index of the history is made.
 
     Raises:
         BadPath: the name is taken, or git would not take it.

@@ -59,7 +59,7 @@ def continues_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
 
     Args:
         repo: the repository.
-        branch: the branch that is talked on.
+        branch: the branch of the chat.
         tip: id of its commit.
     """
     last = _last_move(repo, branch)

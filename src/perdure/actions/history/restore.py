@@ -66,7 +66,7 @@ def plan_restore(workspace: Workspace, paths: Sequence[str], commit: str, at: st
         at: what the user called it.
 
     Raises:
-        CannotRestore: talk, a path that is neither here nor there, or nothing to do.
+        CannotRestore: conversations, a path that is neither here nor there, or nothing to do.
         BadPath: one of the files has a name that may not be written to the disk.
     """
     repo, tip = workspace.repo, workspace.tip

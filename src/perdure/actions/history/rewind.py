@@ -146,7 +146,7 @@ def plan_rewind(
         workspace: the companion.
         where: as `find_target` takes it.
         name: the new branch's name; a generated one without.
-        progress: told while an index of the history is made.
+        progress: called while an index of the history is made.
 
     Raises:
         UnknownTurn, NoRevision, UnknownRevision: there is no such place.

@@ -44,7 +44,7 @@ class Visit:
 
 
 def plan_visit(workspace: Workspace, where: str, progress: Progress | None = None) -> RewindPlan:
-    """Plan to talk to her as she was at a turn, date or revision.
+    """Plan to chat with her as she was at a turn, date or revision.
 
     Raises:
         Archived: she is in the archive.

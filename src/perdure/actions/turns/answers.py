@@ -141,8 +141,8 @@ def plan_choice(
         where: the turn's name.
         number: the answer's.
         name: of the branch, where one has to begin; a generated one without.
-        own: the conversation that is talked in; the newest without one.
-        progress: told while an index of the history is made.
+        own: the conversation of the chat; the newest without one.
+        progress: called while an index of the history is made.
 
     Raises:
         UnknownTurn: there is no such turn.

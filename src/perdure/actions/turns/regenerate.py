@@ -60,8 +60,8 @@ def plan_regenerate(
         workspace: the companion.
         where: a turn's name.
         name: of the branch, where one has to begin; a generated one without.
-        own: the conversation that is talked in; without one, the newest.
-        progress: told while an index of the history is made.
+        own: the conversation of the chat; without one, the newest.
+        progress: called while an index of the history is made.
 
     Raises:
         UnknownTurn: there is no such turn.

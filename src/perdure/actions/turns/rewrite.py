@@ -118,7 +118,7 @@ def rewrite(
         turn_id: the turn.
         make: from the turn as it stands to the files afterwards; called again where somebody else
             was quicker.
-        write: `Repository.commit`, told by whom, when and on the branch.
+        write: `Repository.commit`, with author, time and branch filled in.
         branch: the branch.
         start: the commit that the branch begins at, where it is not there yet.
 

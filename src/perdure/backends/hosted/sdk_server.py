@@ -31,7 +31,7 @@ class SdkServer(ABC):
     def __init__(self, access: ServerAccess) -> None:
         """Contacts nothing yet. Raises DriverMissing."""
         self.doubt: BackendError | None = None
-        """What the list of models said about the key or the model; a talk may work all the same."""
+        """What the list of models said about the key or the model; a turn may work all the same."""
         self._access = access
         headers = self._key_headers(access.secret) if access.secret else {}
         self.wire = SdkWire(access, headers, self._written)
@@ -45,7 +45,7 @@ class SdkServer(ABC):
         except ProtocolError:
             pass
         except Unreachable as lost:
-            # Of this question alone: the talk finds out whether the server answers.
+            # Of this question alone: the next turn finds out whether the server answers.
             if not lost.hung_up:
                 raise
         return 0

@@ -51,9 +51,9 @@ def checked_address(
 ) -> Address:
     """Check the ``address`` in a backend's manifest; names are not looked up here.
 
-    http is for loopback only, unless ``allow_http``; everything else is https, so that a talk is
-    not sent in clear unasked. Where ``default_port`` is given, ``host`` and ``host:port`` are
-    addresses too. ``versioned``: it may end in ``?api-version=…``.
+    http is for loopback only, unless ``allow_http``; everything else is https, so that a
+    conversation is not sent in clear unasked. Where ``default_port`` is given, ``host`` and
+    ``host:port`` are addresses too. ``versioned``: it may end in ``?api-version=…``.
 
     Raises:
         BadParameter: it is none, holds a password, is not encrypted, or is one that no server for

@@ -107,7 +107,7 @@ class Route:
                     "server can be",
                     next_step="check the manifest's address",
                 )
-            # Else a hosts file could send a talk away in clear, unasked.
+            # Else a hosts file could send a conversation away in clear, unasked.
             if self._address.loopback and not ip.is_loopback:
                 raise BadParameter(
                     f"backend {self._name}: {self._host} leads to {text}, another machine",

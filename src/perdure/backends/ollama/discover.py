@@ -25,7 +25,8 @@ _ANSWER_LIMIT = 4 << 20
 class OllamaFound:
     """A running Ollama: its address without a trailing slash, and its models by name.
 
-    ``chat_models`` are those that can hold a talk and do so on this machine, the newest first.
+    ``chat_models`` are those that can hold a conversation and do so on this machine, the newest
+    first.
     """
 
     address: str

@@ -39,7 +39,7 @@ class OllamaServer:
     def __init__(self, access: ServerAccess) -> None:
         """Contacts nothing yet."""
         self.doubt: BackendError | None = None
-        """What was said against the key; a talk may work all the same."""
+        """What was said against the key; a turn may work all the same."""
         self.wire = Wire(access)
         self._access = access
         settings = self.wire.client_settings(httpx)

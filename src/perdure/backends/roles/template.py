@@ -1,8 +1,9 @@
 """Find the prompt shape of a model's chat template, without running the model.
 
-A template that can be asked renders a trial talk of our own words in one shape after another. One
-is taken where it renders and every word is there, in its order: a template without a system role
-may raise, or drop what it does not know in silence. Ollama's templates are read instead.
+A template that can be asked renders a trial conversation of our own words in one shape after
+another. One is taken where it renders and every word is there, in its order: a template without a
+system role may raise, or drop what it does not know in silence. Ollama's templates are read
+instead.
 """
 
 from __future__ import annotations

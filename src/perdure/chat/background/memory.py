@@ -67,7 +67,7 @@ class MemoryTask:
     summary: bool
     facts: bool
     anew: bool = False
-    """The summary is made from the whole talk, whatever stands."""
+    """The summary is made from the whole conversation, whatever stands."""
 
 
 class BackgroundMemory:
@@ -90,7 +90,7 @@ class BackgroundMemory:
     # In the background
 
     def begin(self, tell: Tell) -> None:
-        """From now on, work between turns; ``tell`` is told what was written."""
+        """From now on, work between turns; ``tell`` is called with what was written."""
         self._tell = tell
         self.go_on()
 
@@ -162,7 +162,7 @@ class BackgroundMemory:
         mark, standing = self._marks.of(reading.branch, reading.conversation), reading.standing
         done = max(mark.summary, standing.through if standing is not None else -1)
         if done < reading.through:
-            # While the talk goes on, not after every turn of it.
+            # While the conversation goes on, not after every turn of it.
             since = sum(turn.number > done for turn in reading.turns)
             return reading.whole or done < 0 or since >= _ROLLS_ON
         if standing is None or standing.by_hand:
@@ -231,7 +231,7 @@ class BackgroundMemory:
     async def _ask(
         self, task: MemoryTask, calls: int, *, allowed: bool = False
     ) -> tuple[MemoryResult, str]:
-        """What a model makes of it, or the talk's own sentences; and what went wrong."""
+        """What a model makes of it, or the conversation's own sentences; and what went wrong."""
         reading, settings = task.reading, self._store.position.companion.settings
         outcome, why = MemoryResult(), ""
         try:
@@ -319,6 +319,6 @@ def _messages(reading: ConversationReading) -> int:
 
 
 def _may_extract(reading: ConversationReading) -> bool:
-    """Whether sentences of the talk may take the place of what stands: only of the like."""
+    """Whether sentences of the conversation may take the place of what stands: only of the like."""
     standing = reading.standing
     return not reading.unreadable and (standing is None or standing.extractive or reading.is_stale)

@@ -46,12 +46,12 @@ _LESS = 0.6
 
 
 class TooLong(Exception):
-    """The talk would need more calls than may be made."""
+    """The conversation would need more calls than may be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryModel:
-    """A backend that may read a talk, with what is to be known of it."""
+    """A backend that may read a conversation, with what is to be known of it."""
 
     backend: Backend
     window: int
@@ -92,10 +92,10 @@ async def may_read(
     form: Callable[[Backend], Awaitable[RequestForm]],
     allowed: bool = False,
 ) -> MemoryModel | None:
-    """The backend, opened, if it may be shown a talk; None: it is done without a model.
+    """The backend, opened, if it may be shown a conversation; None: it is done without a model.
 
-    That is the one listed first, which sees the talk anyway: no rehearsal model, none that waits to
-    be confirmed, and a hosted one only where it has spoken in this conversation, where
+    That is the one listed first, which sees the conversation anyway: no rehearsal model, none that
+    waits to be confirmed, and a hosted one only where it has spoken in this conversation, where
     ``failover_to_hosted`` says so, or with ``allowed``. ``form`` tells how it is asked.
 
     Raises:
@@ -158,10 +158,10 @@ async def summarise(
 
 
 def without_model(reading: ConversationReading, settings: CompanionSettings) -> Summary | None:
-    """A summary of the talk's own sentences; None where there are none.
+    """A summary of the conversation's own sentences; None where there are none.
 
-    The whole talk again each time, so that it is the same on every machine. Not the greeting, which
-    says nothing of it.
+    The whole conversation again each time, so that it is the same on every machine. Not the
+    greeting, which says nothing of it.
     """
     text = extract_summary(messages_of((turn for turn in reading.turns if turn.number), settings))
     return _made(reading, text) if text else None
@@ -174,7 +174,7 @@ async def find_facts(
     *,
     calls: int = MOST_CALLS,
 ) -> FoundFacts:
-    """The facts that a model names in a talk. Raises BackendError, TooLong."""
+    """The facts that a model names in a conversation. Raises BackendError, TooLong."""
     names = (settings.name, settings.user)
     known = _short(asked, [fact.text for fact in reading.facts])
     messages = messages_of(reading.turns, settings)
@@ -225,7 +225,7 @@ _Prompt = Callable[[Sequence[RecordMessage]], tuple[PromptMessage, ...]]
 async def _in_parts(
     asked: MemoryModel, messages: Sequence[RecordMessage], prompt: _Prompt, tokens: int, calls: int
 ) -> AsyncGenerator[tuple[tuple[RecordMessage, ...], str, str], None]:
-    """Ask about one portion of a talk after another: the portion, the answer, who gave it."""
+    """Ask about a conversation, portion by portion: the portion, the answer, who gave it."""
     room = asked.window - tokens - _MARGIN
     while messages:
         part, rest = await asyncio.to_thread(portion, messages, _fitting(asked, prompt, room))

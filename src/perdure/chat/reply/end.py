@@ -17,7 +17,7 @@ _APART = (
 
 
 def end_events(kind: TurnKind, streamed: StreamedReply, backend: Backend) -> list[Notice | Failed]:
-    """What is told once the turn is saved, or given up.
+    """The notices once the turn is saved, or given up.
 
     Args:
         kind: of the turn.

@@ -60,7 +60,7 @@ Recall = Callable[[frozenset[TurnId]], Awaitable[RecalledTurns]]
 
 @dataclass(frozen=True, slots=True)
 class PromptSources:
-    """What a prompt is built from beside the persona and the talk.
+    """What a prompt is built from beside the persona and the conversation.
 
     Attributes:
         memory: lore, facts and summaries.

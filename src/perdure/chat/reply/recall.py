@@ -65,7 +65,7 @@ class RecallRequest:
 
     Attributes:
         rev: the commit whose history is searched.
-        thread: the turns of the talk; the last one is the newest message.
+        thread: the turns of the conversation; the last one is the newest message.
         sent: those that the prompt has anyway.
         excluded: what is kept out of prompts.
         hers: the companion's names, the present one and former ones.
@@ -180,7 +180,7 @@ class Recaller:
         return self._once(_BEHIND) if self._to_read >= _MANY else ""
 
     def _once(self, notice: str) -> str:
-        """A notice that was not told before, else ""."""
+        """A notice that was not given before, else ""."""
         if not notice or notice in self._said:
             return ""
         self._said.add(notice)
@@ -206,7 +206,7 @@ class Recaller:
         if head is None or not index.by_meaning:
             return
 
-        def goes_on(done: int, total: int) -> None:  # noqa: ARG001 - what progress is told
+        def goes_on(done: int, total: int) -> None:  # noqa: ARG001 - what progress is called with
             self._reader.goes_on()
             if self._wanted:
                 raise ReaderClosed

@@ -107,7 +107,7 @@ class ReplyRequest:
     form: RequestForm | None = None
     """How it is asked, where that is being tried; None: as is known of it."""
     may_leave: bool = True
-    """Whether a backend that turns out to be hosted may be sent the talk."""
+    """Whether a backend that turns out to be hosted may be sent the conversation."""
     stand_in: bool = False
     """Whether the backend speaks in the place of another."""
     corrections: Corrections = field(default_factory=Corrections)

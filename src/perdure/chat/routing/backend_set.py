@@ -52,7 +52,7 @@ class BackendChoice:
     order: int
     hosted: bool
     host: str
-    """Where the talk goes, with the port where it names one; empty for a model inside perdure."""
+    """Host, with the port if there is one; empty for a model inside perdure."""
     problem: str = ""
     """Why it cannot be used; empty where it can."""
 

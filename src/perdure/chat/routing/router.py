@@ -202,11 +202,11 @@ class Router:
     async def material(
         self, thread: tuple[PastTurn, ...], emit: Emit | None = None, *, wait: float | None = None
     ) -> PromptSources:
-        """What a prompt is made from beside persona and talk. Raises HistoryError.
+        """What a prompt is made from beside persona and conversation. Raises HistoryError.
 
         Args:
-            thread: the talk.
-            emit: told of files that cannot be read.
+            thread: the conversation.
+            emit: called with files that cannot be read.
             wait: seconds that recall may take; as long as a turn waits without.
         """
         store = self._store
@@ -299,8 +299,9 @@ class Router:
 
 
 def _stays_alone(thread: tuple[PastTurn, ...], previous: PreviousChoice | None) -> bool:
-    """Whether the turn before was sent without earlier conversations, in the same talk.
+    """Whether the turn before was sent without earlier conversations, in the same thread.
 
-    A talk that began by itself, as after a revert, goes on so; and its front stays the same.
+    A conversation that began by itself, as after a revert, goes on so; and its front stays the
+    same.
     """
     return previous is not None and any(past.id == previous.choice.window for past in thread)

@@ -1,6 +1,6 @@
 """The branch that turns go to, also where git has moved or deleted it meanwhile.
 
-As a rule it is the branch that is checked out. Where none is, or git is rewriting it, the talk has
+As a rule it is the branch that is checked out. Where none is, or git is rewriting it, the chat has
 a branch of its own; where the branch of a prompt was renamed the turn follows it, and where it was
 deleted the turn begins a branch at the commit that the prompt was made from.
 """
@@ -21,7 +21,7 @@ def current_branch(repo: Repository) -> TurnBranch:
     """The branch that is checked out; else one of its own, with the commit that it begins at.
 
     Whoever says one thing after another beside the same commit, each in a process of its own, goes
-    on with the same talk: the branch is named by that commit.
+    on with the same conversation: the branch is named by that commit.
     """
     state = repo.state_of_work()
     if state.is_rewriting:

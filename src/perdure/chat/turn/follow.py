@@ -37,7 +37,7 @@ class BranchFollower:
         return self._move_to(TurnBranch(branch, None, tuple(notices or [switched])))
 
     def _move_to(self, target: TurnBranch) -> list[Notice]:
-        """Go on, on another branch; nothing where the talk is there already."""
+        """Go on, on another branch; nothing where the chat is there already."""
         if target.name == self._position.branch:
             return []
         self._position.switch(target.name, target.start)
@@ -51,7 +51,7 @@ class BranchFollower:
         return found
 
     def _detached_notice(self) -> list[Notice]:
-        """Once, that git has taken the branch from under the talk, which stays on it."""
+        """Once, that git has taken the branch from under the chat, which stays on it."""
         if self._is_detached:
             return []
         self._is_detached = True

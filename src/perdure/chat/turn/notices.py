@@ -69,7 +69,7 @@ class TurnNotices:
         ]
 
     def _edited(self, location: Location) -> list[Notice]:
-        """That a talk goes on elsewhere because its file is in somebody's editor."""
+        """That a conversation goes on elsewhere because its file is in somebody's editor."""
         if not location.begins or location.head.continues is None:
             return []
         transcript = self._position.transcript

@@ -222,7 +222,7 @@ class Position:
         return Continuation(tuple(end.id for end in ends), title)
 
     def open_ends(self) -> tuple[LineEnd, ...]:
-        """Where the talk stands after lines came together; none where their talk has ended."""
+        """Where the conversation stands after lines came together; none once it has ended."""
         policy = self.companion.settings.conversation
         pause = timedelta(hours=policy.idle_hours)
         ends = open_ends(self.repo, self.transcript, self.companion.commit, pause)

@@ -38,7 +38,7 @@ def prepare_another(
 
     Args:
         store: the companion.
-        where: a turn's name; the last one of this talk without.
+        where: a turn's name; the last one of this thread without.
         name: of the branch, where one has to begin.
 
     Raises:

@@ -100,7 +100,7 @@ def _is_kept(repo: Repository, where: SalvageTarget, mark: str) -> bool:
 
 
 def _before(repo: Repository, where: SalvageTarget, header: Mapping[str, object]) -> TurnId | None:
-    """The last turn of the conversation that was talked in, where it is one of these."""
+    """The last turn of the conversation of the chat, where it is one of these."""
     try:
         identity = ConversationId(str(header.get("conversation")))
     except ValueError:

@@ -41,7 +41,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class TurnBranch:
-    """A branch to talk on.
+    """A branch to chat on.
 
     Attributes:
         name: its name.
@@ -55,7 +55,7 @@ class TurnBranch:
 
 
 def side_branch(repo: Repository, state: WorkState) -> TurnBranch:
-    """The branch to talk on while git rewrites another one, made or found.
+    """The branch to chat on while git rewrites another one, made or found.
 
     Returns:
         Its name; the commit that it begins at, None where it is there; and what to tell.
@@ -91,9 +91,9 @@ def _start(repo: Repository, state: WorkState) -> str:
 
 
 def join_sides(repo: Repository, author: Author) -> list[Notice]:
-    """Join what waits to the branch that is checked out; what is told of it.
+    """Join what waits to the branch that is checked out; the notices about it.
 
-    Nothing where git is not done yet, or no branch is checked out: then it is told what waits.
+    Nothing where git is not done yet, or no branch is checked out: then a notice says what waits.
     """
     waiting = sides(repo)
     branch = repo.head().branch
@@ -122,7 +122,7 @@ def join_sides(repo: Repository, author: Author) -> list[Notice]:
 
 
 def _has_turns_only(repo: Repository, side: Side) -> bool:
-    """Whether a line that lost its name has talk only, and is in no branch."""
+    """Whether a line that lost its name has conversations only, and is in no branch."""
     if side.tip is None:
         return False
     try:

@@ -193,7 +193,7 @@ class TurnStore:
         """Commit the README if it lacks the month of a conversation, or an avatar that exists.
 
         A page that is gone stays gone, and one that somebody else is writing at this moment is done
-        another time: no talk waits for it.
+        another time: no turn waits for it.
         """
         repo, position, path = self.repo, self.position, readme.README_PATH
         tip, month = position.tip, location.path.split("/")[1]

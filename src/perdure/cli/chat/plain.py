@@ -1,8 +1,7 @@
 """Chat in plain lines: no cursor movement, one line a speaker, slash commands.
 
 Replies are printed by whole lines, so that a screen reader speaks sentences, not pieces. For the
-same reason nothing is printed while a line is typed: what was written down meanwhile is told after
-it.
+same reason nothing is printed while a line is typed: what was saved meanwhile is printed after it.
 """
 
 from __future__ import annotations
@@ -182,7 +181,7 @@ class PlainChat:
         return self._ask(self._tell(events)) or False
 
     def _ask(self, asked: Coroutine[Any, Any, T]) -> T | None:
-        """Ask the session; None where it refuses, which is told."""
+        """Ask the session; None where it refuses, which is printed."""
         try:
             return self._runner.run(asked)
         except Problem as problem:

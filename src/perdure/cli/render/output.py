@@ -51,7 +51,7 @@ def as_json(value: object) -> bool:
 def show_lines(lines: Iterable[str], nothing: str = "") -> None:
     """Print finished lines: through the pager on a terminal, directly elsewhere.
 
-    Where there are none, ``nothing`` is told on stderr.
+    Where there are none, ``nothing`` is printed on stderr.
     """
     found = iter(lines)
     first = next(found, None)

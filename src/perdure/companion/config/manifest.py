@@ -132,7 +132,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
 def check_keys(manifest: Manifest) -> None:
     """Raise BadFile for a key that perdure does not know: we cannot tell what it should do.
 
-    A misspelt address would send the talk to the driver's usual one.
+    A misspelt address would send the conversation to the driver's usual one.
     """
     for trouble in manifest.troubles:
         raise BadFile(

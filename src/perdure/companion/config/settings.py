@@ -38,7 +38,7 @@ class ContextPolicy:
     prompt_tokens: Annotated[int, msgspec.Meta(ge=256, le=10_000_000)] | None = None
     """Most that is sent at all."""
     examples_tokens: _Share | None = None
-    """Most that sample talk may take; it is trimmed first."""
+    """Most that sample conversations may take; it is trimmed first."""
     lore_tokens: _Share | None = None
     facts_tokens: _Share | None = None
     summaries_tokens: _Share | None = None
@@ -83,7 +83,7 @@ class CompanionSettings:
     failover_to_hosted: bool = False
     time: TimeShown = "off"
     archived: bool = False
-    """Whether the companion was put into the archive: read, not talked to."""
+    """Whether the companion was put into the archive: read, not chatted with."""
     conversation: ConversationPolicy = field(default_factory=ConversationPolicy)
     context: ContextPolicy = field(default_factory=ContextPolicy)
     memory: MemoryPolicy = field(default_factory=MemoryPolicy)

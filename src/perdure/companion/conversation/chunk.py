@@ -70,7 +70,7 @@ def parse_chunks(data: bytes, path: str | None = None) -> list[Chunk]:
     """Read a chunk file. Returns at least one chunk; several if files were concatenated.
 
     Never raises for what ``data`` holds: see ``troubles`` of each chunk. A chunk that has any is
-    not to be appended to. ``path`` in the tree fills what a lost head would have told; without
+    not to be appended to. ``path`` in the tree fills what a lost head would have said; without
     both the conversation is `UNKNOWN`. Bytes that are not UTF-8 are kept as lone surrogates
     (PEP 383) and reported.
     """

@@ -18,8 +18,8 @@ def is_hers(turn: Turn, reply: Reply, names: Collection[str]) -> bool:
     """Whether the companion said it, rather than another speaker in a group.
 
     Only the program writes ``backend`` and ``interrupted``, and only about her. A greeting is hers:
-    one reply in turn 0; several are the beginning of a talk of several. The rest is told by the
-    name, and a reply whose name was lost is hers.
+    one reply in turn 0; several are the beginning of a conversation of several. The rest is known
+    from the name, and a reply whose name was lost is hers.
 
     Args:
         turn: the turn that the reply stands in.

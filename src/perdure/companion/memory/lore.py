@@ -48,9 +48,9 @@ class LoreEntry:
 
     Attributes:
         path: its file.
-        keys: any of them in the talk triggers the entry.
+        keys: any of them in the conversation triggers the entry.
         text: what is inserted.
-        secondary_keys: what else must, or must not, be in the talk.
+        secondary_keys: what else must, or must not, be in the conversation.
         secondary_logic: one of them (``and_any``), all of them (``and_all``), none of them
             (``not_any``), not all of them (``not_all``).
         regex: keys written ``/expression/flags`` are regular expressions.

@@ -1,8 +1,8 @@
 """``memory/summaries/YYYY-MM/<conversation>.md``: a conversation's summary, up to some turn.
 
 The front matter says which turns it was made from and by which model, or that it was put together
-from the talk's own sentences. It also holds a digest of the text as the program wrote it: where
-the text has another one, a hand has changed it, and no program may write over that.
+from the conversation's own sentences. It also holds a digest of the text as the program wrote it:
+where the text has another one, a hand has changed it, and no program may write over that.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ SummaryValue = str | list[str]
 class Summary:
     """A summary of one conversation.
 
-    ``backend`` and ``model`` are empty where no model wrote it: by the program from the talk's own
-    sentences, or by hand.
+    ``backend`` and ``model`` are empty where no model wrote it: by the program from the
+    conversation's own sentences, or by hand.
     """
 
     conversation: ConversationId

@@ -57,7 +57,7 @@ def check_persona(
         user: the user's name there.
         count: tokens of a text.
         windows: what each backend that is listed takes in.
-        examples_budget: tokens that sample talk may take.
+        examples_budget: tokens that sample conversations may take.
         beside: companion.yaml and files of other folders: searched for keys, and lore and facts
             for what cannot be read.
         more: what others have found, to be listed with the rest.

@@ -339,7 +339,7 @@ def check(
 
     Args:
         git_dir: the common git folder.
-        progress: told every so often how many objects were read, and how many there are.
+        progress: called every so often with how many objects were read, and how many there are.
         should_stop: asked as often; the report of what was read until then is returned.
     """
     run = _Check(git_dir, progress, should_stop)

@@ -278,8 +278,8 @@ class Repository(contextlib.AbstractContextManager["Repository"]):
         """The history as an index answers for it; of use where a walk would take long.
 
         Args:
-            progress: told how many commits were indexed and how many there are, 0 while they are
-                being counted; an index is made when there is none.
+            progress: called with how many commits were indexed and how many there are, 0 while they
+                are being counted; an index is made when there is none.
         """
         from perdure.git.timeline.index_file import Source
         from perdure.git.timeline.timeline import Timeline

@@ -251,7 +251,7 @@ def _forget_oldest() -> None:
 
 
 def is_told(layout: Layout, what: str) -> bool:
-    """Whether something was told of this folder before; remembered beside its mark."""
+    """Whether the user was told of this folder before; remembered beside its mark."""
     mark = _read_mark(layout.state)
     if mark is None or not is_own(layout):
         return False

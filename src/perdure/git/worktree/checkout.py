@@ -143,8 +143,8 @@ class Checkout:
     def _beginnings(self, step: Step, entries: Sequence[IndexEntry]) -> set[str]:
         """Staged versions of a file that only the new tree has, and has to the end and beyond.
 
-        A branch without a commit has everything staged: a talk that went on elsewhere meanwhile
-        has only made its files longer, and nothing in the older ones is anybody's work.
+        A branch without a commit has everything staged: a conversation that went on elsewhere
+        meanwhile has only made its files longer, and nothing in the older ones is anybody's work.
         """
         if step.old is not None or step.new is None:
             return set()

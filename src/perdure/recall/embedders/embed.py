@@ -40,8 +40,8 @@ def embed_missing(
 ) -> None:
     """Embed the messages of some chunks that have no vector yet.
 
-    ``kept`` is told of vectors once they are in the index. ``goes_on`` is called before each text;
-    what it raises ends the work, and what was embedded until then is kept.
+    ``kept`` is called with vectors once they are in the index. ``goes_on`` is called before each
+    text; what it raises ends the work, and what was embedded until then is kept.
     """
     waiting = _waiting(store, repo, rev, chunks, embedder.name)
     while batch := list(islice(waiting, _TOGETHER)):

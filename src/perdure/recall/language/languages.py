@@ -77,7 +77,7 @@ USUAL = {
 _ENOUGH = 2
 """Function words that identify a language."""
 _SHARE = 7
-"""One word in so many has to be one: in talk it is one in two to five."""
+"""One word in so many has to be one: in conversations it is one in two to five."""
 RARE = 33
 """One message in so many makes a language one of this history's."""
 _INTERJECTIONS = frozenset({"oh", "ok", "okay", "no", "yeah", "yes", "ah", "ja", "o"})

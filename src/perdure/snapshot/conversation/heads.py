@@ -1,7 +1,7 @@
 """The ends of the lines that were merged since the last turn: what a conversation continues.
 
-A pull of another machine, and a merge of a branch, bring a second line beside the one that is
-talked on. Until the first turn after that, the talk stands at the end of each.
+A pull of another machine, and a merge of a branch, bring a second line beside the one that
+goes on. Until the first turn after that, the conversation stands at the end of each.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def open_ends(
         repo: the repository.
         transcript: the life as of the tip.
         tip: id of the branch's commit.
-        pause: how long nothing is said where a talk has ended.
+        pause: how long nothing is said where a conversation has ended.
     """
     found = list(_said_below(repo, transcript, tip))
     if len(found) < 2:

@@ -30,7 +30,7 @@ def turn_back(
         repo: the repository.
         rev: id of the commit as of which is counted.
         back: how far back; 0 is the last turn.
-        progress: told while an index of the history is made.
+        progress: called while an index of the history is made.
 
     Raises:
         NeedsTranscript: two conversations began within one minute, or there is no index.
@@ -56,7 +56,7 @@ def conversation_turns(
         repo: the repository.
         rev: id of the commit.
         conversation: which one.
-        progress: told while an index of the history is made.
+        progress: called while an index of the history is made.
     """
     try:
         known = _known(repo, rev, progress)

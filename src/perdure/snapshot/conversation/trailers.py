@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SUBJECT_CELLS = 60
 ALL_FACTS = 1_000_000
-"""How many example talks a choice names where none were left out."""
+"""How many example conversations a choice names where none were left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class TurnFacts:
     assembly: int = 0
     window: TurnId | None = None
     examples: int | None = None
-    """Example talks sent, where fewer than the persona has."""
+    """Example conversations sent, where fewer than the persona has."""
     recalled: tuple[TurnRange, ...] = ()
     """Earlier turns that were put in."""
     lore: tuple[str, ...] = ()

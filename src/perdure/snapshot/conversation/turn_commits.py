@@ -115,7 +115,7 @@ def find_answer_commit(
         turn: the turn.
         answer: its permanent number; 0: the one that stands in ``start``, else the one that was
             brought last.
-        progress: told while an index of the history is made.
+        progress: called while an index of the history is made.
 
     Returns:
         None where no commit says to have brought it. Of a turn without an answer, the commit that

@@ -31,7 +31,7 @@ def find_turn_at(
         repo: the repository.
         rev: id of the commit.
         name: as `find_turn` takes it.
-        progress: told while an index of the history is made.
+        progress: called while an index of the history is made.
 
     Raises:
         UnknownTurn: as `find_turn` raises it.

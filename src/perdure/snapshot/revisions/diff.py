@@ -14,9 +14,9 @@ MOST_BYTES = 2 * 1024 * 1024
 
 
 MOST_SHOWN = 1_000
-"""Files whose texts are read; of those after them only the sizes are told."""
+"""Files whose texts are read; of those after them only sizes are shown."""
 _MOST_TOGETHER = 4 * 1024 * 1024
-"""Bytes of all files whose texts are read; of those after them, too, only the sizes are told."""
+"""Bytes of all files whose texts are read; of those after them, too, only sizes are shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Commits that nobody asked for: a summary, proposals, the README's month, a lock entry.
 
 They are no acts of the user's. Undo takes them along with the turn that they are about, and leaves
-those about other talk where they are.
+those about other conversations where they are.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def resolve_revision(
         text: what somebody wrote.
         branch: whose history dates and turns are looked for in; HEAD's without one.
         now: the present moment, aware; days are those of the system's time zone.
-        progress: told while an index of the history is made, which the first date or turn needs.
+        progress: called while an index of the history is made, which the first date or turn needs.
 
     Raises:
         NoRevision: it names nothing here; says what would be taken.

@@ -106,7 +106,7 @@ class BackendController:
             Choice(_YES, f"Confirm {each.name}", f"From the next message on: {each.leads_to}"),
             yes=(),
         )
-        # What was told of it before is answered.
+        # What was said of it before is answered.
         here.flash.clear_notice()
         if answer != _YES:
             here.flash.show(f"{each.name} is not used. /confirm asks again.", "warning", stays=True)

@@ -151,7 +151,7 @@ class Conversation:
         self.presenter.greet(greeting)
         return greeting is not None
 
-    # -- what is told --------------------------------------------------------------------------
+    # -- what is shown ------------------------------------------------------------------------
 
     @property
     def flash(self) -> Flash:
@@ -249,7 +249,7 @@ class Conversation:
     def sees_picked(self) -> bool:
         """Whether keys may act on the picked message: only where it can be seen.
 
-        Where it is out of view it is brought there, and told; from the message box the newest
+        Where it is out of view it is brought there, with a word; from the message box the newest
         message is picked.
         """
         view = self.view
@@ -284,7 +284,7 @@ class Conversation:
     def place_to_act_on(self) -> str | None:
         """The picked turn while one browses, else the end, as `find_place` takes it.
 
-        None where what is picked is not seen; the user is told.
+        None where what is picked is not seen; the screen says so.
         """
         if self.view.empty or self.screen.focused is not self.view:
             return "HEAD"

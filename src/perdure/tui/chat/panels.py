@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from perdure.views.why.explain import Explanation
 
 _WORTH_TELLING = 1000
-"""Commits, or files, from which it is told that an index is being made."""
+"""With more commits or files than this, the screen says that an index is being made."""
 
 
 class PanelController:

@@ -36,7 +36,7 @@ class TimelineLists:
     def __init__(
         self, reader: BackgroundReader, progress: Callable[[int, int], None], tab: Tab
     ) -> None:
-        """``progress``: told, on the reader's thread, how the index of a long history grows."""
+        """``progress``: called on the reader's thread as the index of a long history grows."""
         self._reader = reader
         self._progress = progress
         self.tab: Tab = tab

@@ -16,7 +16,7 @@ from perdure.views.timeline import TimelineRow
 YOU_ARE_HERE = "YOU ARE HERE"
 _KIND = 10
 _NO_KIND = frozenset({"mixed", "founding"})
-"""What is told by the commit's own word in its place."""
+"""Kinds in whose place the commit's own word stands."""
 _WHEN = 12
 
 
@@ -28,7 +28,7 @@ def history_row(
     year: int,
     drawn: Drawn | None = None,
 ) -> Text:
-    """One row of the history. ``before`` is the time of the row above, for the day to be told once.
+    """One row of the history. ``before`` is the time of the row above: a day is shown once.
 
     ``year``: this one, which goes without saying. ``drawn``: the lanes of the graph, where one is
     shown.

@@ -26,7 +26,7 @@ _LANES, _NARROW_LANES = 10, 5
 """Columns of the graph that there is room for; more of them are cut off."""
 _NEAR_END = 25
 _WORTH_TELLING = 1000
-"""Commits from which it is told that an index is being made."""
+"""With more commits than this, the screen says that an index is being made."""
 
 
 class TimelineScreen(PanelScreen):
@@ -169,7 +169,7 @@ class TimelineScreen(PanelScreen):
         return row.entry.id if row.entry.is_commit else row.entry.after.commit or ""
 
     def _branch_here(self) -> str:
-        """The branch of the row; "" without one, which is told."""
+        """The branch of the row; "" without one, and the screen says so."""
         row = self.row
         if isinstance(row, Branch):
             return row.name

@@ -50,7 +50,7 @@ class Speech:
     marks: tuple[Mark, ...] = ()
     turn: TurnId | None = None
     through: str = ""
-    """Backend and model, told where a stand-in spoke."""
+    """Backend and model, shown where a stand-in spoke."""
     answers: tuple[int, int] = (1, 1)
     """The place of this answer among all to the turn, and how many there are."""
 
@@ -127,7 +127,7 @@ def chunk_blocks(
     """A chunk's blocks.
 
     ``opening`` is the conversation's title where the chunk begins one, else None. ``day`` is the
-    day that was last announced above. What could not be read is told after the turns, with file
+    day that was last announced above. What could not be read is shown after the turns, with file
     and line.
     """
     blocks: list[Block] = []
@@ -148,7 +148,7 @@ def chunk_blocks(
 
 
 def _beside(speech: Speech, number: int, beside: TurnMarks) -> Speech:
-    """A speech with what is told of its turn: other answers, and that it is set aside."""
+    """A speech with what is shown of its turn: other answers, and that it is set aside."""
     if number in beside.answers and not speech.own:
         speech = replace(with_mark(speech, "answers"), answers=beside.answers[number])
     return with_mark(speech, "aside") if number in beside.aside else speech

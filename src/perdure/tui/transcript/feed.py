@@ -86,7 +86,7 @@ class Feed:
     def _read(self, page: int) -> Sequence[Block]:
         try:
             return self._reader(page)
-        except Exception as error:  # noqa: BLE001 - an unreadable file is told, the others are shown
+        except Exception as error:  # noqa: BLE001 - an unreadable file is reported, the others are shown
             words = " ".join(str(error).split()) or type(error).__name__
             return [Panel("This part of the history could not be read.", (words,))]
 
@@ -118,7 +118,7 @@ class Feed:
 
         Args:
             reader: gives the blocks of a page.
-            estimates: rows of each page, as far as can be told unread.
+            estimates: rows of each page, as far as can be known unread.
             page_of: finds a turn in it.
         """
         self._reader, self.page_of = reader, page_of

@@ -32,7 +32,7 @@ _HIGHLIGHT_LIMIT = 20_000
 def _parser() -> MarkdownIt:
     """CommonMark without what would hide words.
 
-    HTML would vanish, link definitions would vanish, and an image would be told by its caption
+    HTML would vanish, link definitions would vanish, and an image would be known by its caption
     without its address.
     """
     parser = MarkdownIt("commonmark", {"html": False})

@@ -44,7 +44,7 @@ class _Notice:
 
 
 class Flash(Static):
-    """Shows what was told last, below what is graver and was not read yet.
+    """Shows what was said last, below what is graver and was not read yet.
 
     A notice goes after some seconds; a failure stays until the next one that is no less grave, or
     that comes once it was read.
@@ -63,7 +63,7 @@ class Flash(Static):
         notice = _Notice(" ".join(sanitise(text).split()), level, stays or level == "error")
         again = next((each for each in self._notices if each.is_like(notice)), None)
         if again is not None:
-            # What fails whenever something is drawn is told again and again: draw nothing for that.
+            # What fails whenever something is drawn comes again and again: draw nothing for that.
             again.times += 1
             again.is_fresh = True
             self._age(again)

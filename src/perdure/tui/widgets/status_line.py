@@ -51,7 +51,7 @@ class Status:
 
 
 _LONG = 3
-"""Seconds after which it is told how long a model has been thinking."""
+"""Seconds after which the line says how long a model has been thinking."""
 _SPARE = 5
 """Parts of this rank or higher give way to the last two hints, which lead to everything else."""
 

@@ -129,7 +129,7 @@ def explain(
         turn: the turn, by its whole id; `turn_names.find_turn_at` finds it by other names.
         answer: which of its answers; 0: the one that stands.
         start: id of the commit whose history is searched; HEAD's without.
-        progress: told while an index of the history is made.
+        progress: called while an index of the history is made.
         counter: counts the parts; without one, the best for the model's name that works offline.
 
     Raises:
