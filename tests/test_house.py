@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +33,10 @@ SAME_NAME = {
     ("backends", "DEFAULT_WINDOW"): "each driver has its own",
 }
 """Public names of two modules of one room, and why each is the right one in both."""
+
+QUOTED = re.compile(r"\bperdure(?:\.[a-z_]\w*)+(?:\.[A-Z]\w*)*")
+NO_MODULE = {"perdure.fish": "a shell's file of completions"}
+"""What looks like a module's name, and what it is."""
 
 
 @dataclass(frozen=True)
@@ -153,3 +159,24 @@ def test_a_package_says_what_it_is(package: str) -> None:
     said = ast.get_docstring(tree)
     assert said, package
     assert len(said.splitlines()) >= 4, f"{package}: its nouns, and which file to open first"
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "docs"])
+def test_a_name_in_quotes_is_there(folder: str) -> None:
+    lost = defaultdict(set)
+    for path in sorted((Path(__file__).parents[1] / folder).rglob("*")):
+        if path.suffix in {".py", ".md", ".yaml"}:
+            for name in set(QUOTED.findall(path.read_text("utf-8", "replace"))) - set(NO_MODULE):
+                if not is_there(name):
+                    lost[name].add(path.name)
+    assert lost == {}
+
+
+@cache
+def is_there(name: str) -> bool:
+    """Whether a name leads to a module, or to something in one."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True

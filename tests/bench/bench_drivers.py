@@ -273,19 +273,25 @@ def imports() -> None:
     """Print what each driver's import costs, its package included."""
     bare = median(sys.executable, "-c", "pass")
     print(f"import in a new interpreter, medians; peer: python -c pass {bare:.0f} ms")
-    for driver, package in (
-        ("embedded", "xllamacpp"),
-        ("openai", "openai"),
-        ("anthropic", "anthropic"),
-        ("ollama", "ollama"),
+    for driver, package, module, first_use in (
+        (
+            "embedded",
+            "xllamacpp",
+            "perdure.backends.embedded.driver",
+            "perdure.backends.embedded.settings as settings; settings.import_xllamacpp()",
+        ),
+        ("openai", "openai", "perdure.backends.openai.driver", "perdure.backends.openai.server"),
+        (
+            "anthropic",
+            "anthropic",
+            "perdure.backends.anthropic.driver",
+            "perdure.backends.anthropic.server",
+        ),
+        ("ollama", "ollama", "perdure.backends.ollama.driver", "perdure.backends.ollama.server"),
     ):
         peer = median(sys.executable, "-c", f"import {package}")
-        module = f"perdure.backends.{driver}"
-        ours = f"import {module}_driver, {module}_server"
-        if driver == "embedded":
-            ours = f"import {module}, perdure.backends.embedded.settings as s; s.import_xllamacpp()"
-        alone = f"import {module if driver == 'embedded' else module + '_driver'}"
-        before, whole = median(sys.executable, "-c", alone), median(sys.executable, "-c", ours)
+        before = median(sys.executable, "-c", f"import {module}")
+        whole = median(sys.executable, "-c", f"import {module}, {first_use}")
         print(
             f"  {driver:10} until it is used {before:6.0f} ms; with its package {whole:6.0f} ms, "
             f"the bare package {peer:6.0f} ms: ratio {whole / peer:.2f}"
