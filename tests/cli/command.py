@@ -67,10 +67,10 @@ class _Server:
         return subprocess.CompletedProcess(["perdure", *words], code, *texts)
 
     def end(self) -> None:
-        """End it, and a command that runs."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        """End it, and a command that runs; behind this, neither is there."""
         self.socket.close()
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait()
 
 
 class _Pipe:
@@ -129,19 +129,35 @@ def _serve(asked: socket.socket) -> None:
             importlib.import_module(module.name)
     assert threading.active_count() == 1, "a fork would lose threads"
     gc.freeze()
+    children: list[int] = []
+
+    def end(*_: object) -> NoReturn:
+        # An orphan is there until the system collects it: whoever ends this one could still see it.
+        for child in children:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
     while True:
         length, ends, _, _ = socket.recv_fds(asked, _LENGTH, 3)
         if not length:
             return
         message = asked.recv(int.from_bytes(length), socket.MSG_WAITALL)
-        child = os.fork()
-        if not child:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        children.append(os.fork())
+        if not children[0]:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             asked.close()
             _become(json.loads(message), ends)
             _end(main)
-        for end in ends:
-            os.close(end)
-        status = os.waitpid(child, 0)[1]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        for number in ends:
+            os.close(number)
+        status = os.waitpid(children[0], 0)[1]
+        children.clear()
         asked.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
