@@ -65,7 +65,7 @@ class Transcript:
         self.refresh()
 
     def refresh(self, rev: str | None = None) -> None:
-        """Read the list of chunks again, at ``rev`` from then on if that is given."""
+        """Go to ``rev`` if that is given; chunks are listed again only where one changed."""
         self.rev = rev or self.rev
         commit = self._repo.head().commit if self.rev is None else self._repo.resolve(self.rev)
         folder = self._repo.folder_oid("conversations", commit) if commit else None
