@@ -13,6 +13,7 @@ from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import BadFile, CompanionProblem, NewerFormat
 from perdure.companion.persona.persona import Persona, read_persona
 from perdure.git.errors import UnknownRevision
+from perdure.git.operations.branches import branches
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.author import device
 from perdure.snapshot.errors import NoBackend, NotACompanion, newer_companion
@@ -63,6 +64,32 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
             problem.kept or "it is committed like that, and no prompt can be made from it",
             problem.next_step or again,
         ) from problem
+
+
+def best_branch(repo: Repository, head: str | None) -> str:
+    """The branch to check out where a repository has come from elsewhere.
+
+    The one that its HEAD names, if a companion is there; else ``main``, ``master``, or the branch
+    with the newest commit. Where no branch has a companion, the same order without that.
+
+    Args:
+        repo: the repository.
+        head: what HEAD names there, as a branch or as a full ref; None where it is not known.
+
+    Raises:
+        NotACompanion: there is no branch at all.
+    """
+    newest = {branch.name: branch.commit for branch in branches(repo)}
+    named = (head or "").removeprefix("refs/heads/")
+    order = [*(name for name in (named, "main", "master") if name in newest), *newest]
+    if not order:
+        raise NotACompanion(
+            "there is no branch in it, and so no companion",
+            "Nothing was changed",
+            "Choose another place, or create a companion: perdure new NAME",
+        )
+    with_companion = (name for name in order if repo.oid(SETTINGS, newest[name]) is not None)
+    return next(with_companion, order[0])
 
 
 def her_names(repo: Repository, rev: str) -> tuple[str, ...]:

@@ -6,14 +6,15 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perdure.git import disk, links
-from perdure.git.errors import BadPath, Busy, DamagedRepository, LinkInside
+from perdure.git.errors import BadPath, Busy, DamagedRepository, HistoryError, LinkInside
 from perdure.git.layout import Layout
+from perdure.git.paths import shown
 
 if TYPE_CHECKING:
     from perdure.git.locks import GitLock
@@ -117,6 +118,35 @@ def _checked_target(name: str, content: str) -> str:
             f"see git symbolic-ref {name}",
         )
     return target
+
+
+def packed_content(refs: Mapping[str, str]) -> bytes:
+    """A ``packed-refs`` with some refs, id by full name.
+
+    Raises:
+        BadPath: git would not take a name, or one is a folder of another.
+        HistoryError: there are more than are read again.
+    """
+    for name in refs:
+        is_remote = name.startswith(REMOTES) and not _BAD_NAME.search(name.removeprefix(REMOTES))
+        if not (is_remote or is_ref_name(name)):
+            raise BadPath(f"{shown(name)} cannot be the name of a branch or tag")
+        above = name.rpartition("/")[0]
+        while above not in {"", "refs"}:
+            if above in refs:
+                raise BadPath(f"{shown(name)} cannot be there beside {shown(above)}")
+            above = above.rpartition("/")[0]
+    rows = sorted((name.encode("utf-8", "surrogateescape"), oid) for name, oid in refs.items())
+    lines = [b"# pack-refs with: sorted \n"]
+    lines += [b"%s %s\n" % (oid.encode("ascii"), name) for name, oid in rows]
+    content = b"".join(lines)
+    if len(content) > _LARGEST_PACKED:
+        raise HistoryError(
+            f"there are {len(refs):,} branches and tags, more than perdure keeps",
+            "nothing was changed",
+            "take away those that nobody needs, where they come from",
+        )
+    return content
 
 
 def packed_refs(path: Path) -> bytes:

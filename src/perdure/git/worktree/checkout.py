@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perdure.git.errors import BadPath, CannotMerge, DamagedRepository
+from perdure.git import disk
+from perdure.git.errors import BadPath, CannotMerge, DamagedRepository, TooLargeObject
 from perdure.git.index import file as index_file
 from perdure.git.index import rewrite
 from perdure.git.index.file import IndexEntry
@@ -25,6 +26,8 @@ from perdure.git.paths import is_path, shown
 from perdure.git.worktree.files import NotRegular
 from perdure.git.worktree.git_folder import GitFolder
 
+_MOST_WRITTEN = 2 << 30
+"""Bytes of all files of a commit that are written into an empty folder."""
 _EACH = 64
 """Files up to which each is fsynced by itself; above, the whole system's writes are once."""
 
@@ -260,6 +263,36 @@ class Checkout:
             os.sync()
         return stats
 
+    def fill(self, root: str) -> list[tuple[str, str]]:
+        """Write all files of a tree into an empty work tree, and git's index.
+
+        Links and submodules are left out, and names that no file may have.
+
+        Returns:
+            The paths that were left out, each with the reason.
+
+        Raises:
+            DamagedRepository: an object is missing or broken.
+            TooManyFiles, TooLargeObject: they are more, or larger, than are written.
+        """
+        steps: list[Step] = []
+        left_out: list[tuple[str, str]] = []
+        size = 0
+        for path, node in self._git.trees.leaves(root):
+            reason = _why_not_written(path, node)
+            if reason:
+                left_out.append((path, reason))
+                continue
+            steps.append(Step(path, None, node))
+            size += self._git.store.size(node[1])[1]
+            if size > _MOST_WRITTEN:
+                raise TooLargeObject("the commit's files together", size, _MOST_WRITTEN)
+        stats = self.carry(steps, Survey(seen=dict.fromkeys(step.path for step in steps)))
+        taken = [step.path for step in steps if stats.get(step.path) is None]
+        left_out += [(path, "another file has its name") for path in taken]
+        disk.replace_file(self._index, self.index(steps, stats, root), synced=True)
+        return sorted(left_out)
+
     def index(
         self,
         steps: Sequence[Step],
@@ -297,6 +330,15 @@ class Checkout:
         except FileNotFoundError:
             return
         rewrite.rewrite(data, (), (), written=None)
+
+
+def _why_not_written(path: str, node: Node) -> str:
+    """Why an entry of a tree is not written into a work tree, or ""."""
+    if not is_path(path):
+        return "no file may be called that"
+    if is_regular(node):
+        return ""
+    return "it is a link" if stat.S_ISLNK(node[0]) else "it is another repository"
 
 
 def _unwritable(path: str) -> BadPath:
