@@ -20,7 +20,7 @@ from perdure.git.errors import DamagedRepository, TooLargeObject
 
 KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 NUMBERS = {kind: number for number, kind in KINDS.items()}
-OFS_DELTA, _REF_DELTA = 6, 7
+OFS_DELTA, REF_DELTA = 6, 7
 _IDX_MAGIC = b"\xfftOc\x00\x00\x00\x02"
 _CHAIN_LIMIT = 5000
 """Deltas on deltas; git itself makes at most 4,095."""
@@ -263,7 +263,7 @@ class PackFile:
                 back = ((back + 1) << 7) | (byte & 0x7F)
             if 0 < back < offset:
                 return offset - back, at
-        elif number == _REF_DELTA:
+        elif number == REF_DELTA:
             base = self.find(pack[at : at + 20])
             if base is not None:
                 return base, at + 20

@@ -29,7 +29,8 @@ class TreeComparer:
         self._raw = raw
         self._kept: dict[str, frozenset[TreeRow]] = {}
 
-    def _rows(self, oid: str | None) -> frozenset[TreeRow]:
+    def rows(self, oid: str | None) -> frozenset[TreeRow]:
+        """The entries of a tree, none for None. Raises as `difference` does."""
         if oid is None:
             return frozenset()
         known = self._kept.get(oid)
@@ -47,7 +48,7 @@ class TreeComparer:
         return known
 
     def _differing(self, old: str | None, new: str | None) -> TwoTrees:
-        left, right = self._rows(old), self._rows(new)
+        left, right = self.rows(old), self.rows(new)
         gone, come = (
             {tree_name(row[1]): _node(row) for row in rows} for rows in (left - right, right - left)
         )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from perdure.git.objects.pack import OFS_DELTA
+from perdure.git.objects.pack import OFS_DELTA, REF_DELTA
 from perdure.git.packs.delta import delta, entry_header, full_entry
-from perdure.git.packs.write import PackStream
 
 CHAIN = 40
 """Deltas on deltas in a fresh pack. Merging puts some more on top: up to 50, as in git."""
@@ -20,12 +19,28 @@ Version = tuple[bytes, bytes, bytes]
 """Kind, path, and id of one version of it."""
 
 
+class EntryStream(Protocol):
+    """Takes the entries of a pack, one after the other."""
+
+    @property
+    def size(self) -> int:
+        """Offset of the next entry."""
+        ...
+
+    def add(self, oid: bytes, entry: bytes) -> int:
+        """Append one entry. Returns its offset."""
+        ...
+
+
 class Base(NamedTuple):
-    """An entry already written, as a base for others."""
+    """An object that others are deltas of."""
 
     data: bytes
     at: int
+    """Offset of its entry; -1 where it is not in the pack, but the reader has it."""
     depth: int
+    oid: bytes = b""
+    """Raw id, of one that is not in the pack."""
 
 
 def tree_entries(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
@@ -79,9 +94,20 @@ def _visit(
                     waiting.append((path + b"/" + name, inner))
 
 
-def write_versions(stream: PackStream, objects: Mapping[bytes, tuple[bytes, bytes]]) -> None:
-    """Write all objects, each older version as a delta of the next newer one."""
-    newest: dict[tuple[bytes, bytes], tuple[Base, Base]] = {}
+def write_versions(
+    stream: EntryStream,
+    objects: Mapping[bytes, tuple[bytes, bytes]],
+    outside: Mapping[tuple[bytes, bytes], Base] | None = None,
+) -> None:
+    """Write all objects, each older version as a delta of the next newer one.
+
+    Args:
+        stream: where to.
+        objects: kind and content by raw id.
+        outside: by kind and path a version that the pack's reader has: the newest one is then a
+            delta of that.
+    """
+    newest = {place: (base, base) for place, base in (outside or {}).items()}
     for kind, path, oid in in_order(objects):
         data = objects[oid][1]
         base = anchor = None
@@ -100,7 +126,11 @@ def encode(kind: bytes, data: bytes, base: Base | None, at: int) -> tuple[bytes,
     if base is None:
         return full_entry(kind, data), 0
     made = delta(kind, base.data, data)
-    entry = entry_header(OFS_DELTA, len(made), at - base.at) + zlib.compress(made)
+    if base.at < 0:
+        head = entry_header(REF_DELTA, len(made)) + base.oid
+    else:
+        head = entry_header(OFS_DELTA, len(made), at - base.at)
+    entry = head + zlib.compress(made)
     if len(made) * 2 > len(data):
         full = full_entry(kind, data)
         if len(full) <= len(entry):

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import hashlib
+import random
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from perdure.git.packs.outgoing import OutgoingPack, new_commits, outgoing, slices
+from perdure.git.repository.repository import Repository
+from tests.conftest import git
+from tests.lives import make_life
+
+
+def as_file(pack: OutgoingPack) -> bytes:
+    """A pack as it goes over the wire."""
+    rows = list(pack.entries)
+    assert len(rows) == pack.count
+    data = b"PACK" + struct.pack(">LL", 2, pack.count) + b"".join(entry for _, entry in rows)
+    return data + hashlib.sha1(data, usedforsecurity=False).digest()
+
+
+def index_pack(path: Path, data: bytes) -> None:
+    """Give a pack to git, which completes it and looks at every object."""
+    subprocess.run(
+        ["git", "-C", str(path), "index-pack", "--fix-thin", "--stdin", "--strict"],
+        input=data,
+        check=True,
+        capture_output=True,
+    )
+
+
+def pushed(source: Path, target: Path, new: list[str], known: list[str]) -> int:
+    """Send some commits to a bare repository, which then has all that they need."""
+    with Repository.open(source, recover=False) as repo:
+        data = as_file(outgoing(repo.parts(), new, known))
+    if not target.exists():
+        subprocess.run(["git", "init", "-q", "--bare", target], check=True)
+    index_pack(target, data)
+    for number, tip in enumerate(new):
+        git(target, "update-ref", f"refs/tags/got-{number}", tip)
+    subprocess.run(
+        ["git", "-C", target, "fsck", "--full", "--strict", "--connectivity-only"],
+        check=True,
+        capture_output=True,
+    )
+    return len(data)
+
+
+def gits_own(source: Path, new: str, known: str) -> int:
+    """Bytes that git would send."""
+    words = ["pack-objects", "--thin", "--revs", "--stdout", "--delta-base-offset", "-q"]
+    done = subprocess.run(
+        ["git", "-C", source, *words],
+        input=f"{new}\n^{known}\n".encode(),
+        check=True,
+        capture_output=True,
+    )
+    return len(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("life") / "mira"
+    make_life(path, 600)
+    return path
+
+
+@pytest.mark.parametrize("turns", [1, 10, 100])
+def test_a_push_is_no_larger_than_gits(life: Path, tmp_path: Path, turns: int) -> None:
+    tip, old = git(life, "rev-parse", "main", f"main~{turns}").split()
+    first = pushed(life, tmp_path / "bare", [old], [])
+    assert first < 2 * gits_own(life, old, git(life, "rev-parse", "main~599").strip())
+    assert pushed(life, tmp_path / "bare", [tip], [old]) <= 1.1 * gits_own(life, tip, old)
+
+
+def test_only_what_is_new_is_found(life: Path) -> None:
+    tip, old = git(life, "rev-parse", "main", "main~10").split()
+    named = git(life, "rev-list", "--objects", tip, f"^{old}").splitlines()
+    with Repository.open(life, recover=False) as repo:
+        pack = outgoing(repo.parts(), [tip], [old, "0" * 39 + "1"])
+        assert {oid.hex() for oid, _ in pack.entries} == {line[:40] for line in named}
+        assert outgoing(repo.parts(), [old], [tip]).count == 0
+
+
+def test_every_branch_and_an_annotated_tag_go_along(life: Path, tmp_path: Path) -> None:
+    git(life, "tag", "-f", "-a", "-m", "a day", "day", "main~5")
+    tips = git(life, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags").split()
+    pushed(life, tmp_path / "bare", tips, [])
+    counted = len(git(life, "rev-list", "--objects", *tips).splitlines())
+    assert f"in-pack: {counted}" in git(tmp_path / "bare", "count-objects", "-v")
+    with Repository.open(life, recover=False) as repo:
+        assert outgoing(repo.parts(), tips, tips).count == 0
+
+
+def test_a_merge_sends_nothing_that_either_side_has(tmp_path: Path) -> None:
+    path = tmp_path / "mira"
+    make_life(path, 60)
+    git(path, "checkout", "-q", "-b", "side", "main~20")
+    (path / "persona" / "new.md").write_text("I like rain.\n" * 50)
+    git(path, "add", "persona/new.md")
+    git(path, "commit", "-q", "-m", "persona: rain")
+    git(path, "checkout", "-q", "main")
+    git(path, "merge", "-q", "--no-edit", "side")
+    tip, one, two = git(path, "rev-parse", "main", "main^1", "main^2").split()
+    with Repository.open(path, recover=False) as repo:
+        kinds = [
+            repo.parts().store.read(oid.hex())[0]
+            for oid, _ in outgoing(repo.parts(), [tip], [one, two]).entries
+        ]
+    assert sorted(kinds) == [b"commit", b"tree"]
+
+
+def test_slices_are_fast_forwards_of_about_a_size(life: Path, tmp_path: Path) -> None:
+    tip = git(life, "rev-parse", "main").strip()
+    most = 60_000
+    with Repository.open(life, recover=False) as repo:
+        assert slices(repo.parts(), tip, []) == [tip]
+        cuts = slices(repo.parts(), tip, [], most)
+    assert len(cuts) > 4
+    assert cuts[-1] == tip
+    line = git(life, "rev-list", "--first-parent", "--reverse", tip).split()
+    places = [line.index(cut) for cut in cuts]
+    assert places == sorted(places)
+    known: list[str] = []
+    for cut in cuts:
+        assert pushed(life, tmp_path / "bare", [cut], known) < 1.5 * most
+        known = [cut]
+
+
+def test_a_commit_larger_than_a_slice_stands_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mira"
+    make_life(path, 30)
+    (path / "picture.bin").write_bytes(random.Random(1).randbytes(200_000))
+    git(path, "add", "picture.bin")
+    git(path, "commit", "-q", "-m", "a picture")
+    (path / "after.md").write_text("after\n")
+    git(path, "add", "after.md")
+    git(path, "commit", "-q", "-m", "after")
+    tip, picture, before = git(path, "rev-parse", "main", "main~1", "main~2").split()
+    with Repository.open(path, recover=False) as repo:
+        assert slices(repo.parts(), tip, [], 100_000)[-3:] == [before, picture, tip]
+
+
+def test_known_commits_with_wrong_clocks_are_still_known() -> None:
+    # The known tip says 1970; what it stands on comes by first, and is taken back.
+    times = {"new": 90, "base": 80, "older": 70, "oldest": 60, "known": 0}
+    parents = {"new": ["base"], "known": ["base"], "base": ["older"], "older": ["oldest"]}
+    found = new_commits(lambda c: (times[c], parents.get(c, [])), ["new"], ["known"])
+    assert found == {"new": ["base"]}
