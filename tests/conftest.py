@@ -31,6 +31,8 @@ from perdure.git.state import mark as statemark
 from tests.background import wait_for_children
 from tests.processes import default_signals
 
+pytest_plugins = ["tests.git_servers"]
+
 Git = Callable[..., str]
 MODELS = models_folder()
 """Where the embedded model is on this machine: the one thing of its user's that is used."""

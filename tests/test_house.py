@@ -38,6 +38,7 @@ SAME_NAME = {
     ("prompt", "said"): "a version is frozen, with what it shares by name only",
     ("chat", "T"): "a type variable",
     ("git", "MOST_BYTES"): "each reader has a bound of its own",
+    ("git", "connect"): "to a file of SQLite's, and to a remote",
     ("backends", "DEFAULT_ADDRESS"): "each driver has its own",
     ("backends", "DEFAULT_WINDOW"): "each driver has its own",
 }

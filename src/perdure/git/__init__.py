@@ -9,7 +9,8 @@ Open `repository/repository.py` first. What has a folder of its own: *objects* (
 files) and the *packs* that hold many of them; *refs* (branches, tags, HEAD); the *index*, git's
 list of what is checked out; the *work tree*; *commit*, one write of one branch; *operations*, which
 move branches and can be undone; *merge*; *diff*; the *timeline*, an index of the history;
-*maintenance*; *config*; and *state*, what perdure itself keeps below ``.git/perdure/state``. A
-*lease* (`leases.py`) is the right to append to one conversation; a *lock* (`locks.py`) is git's own
-``X.lock``; a *bundle* (`bundle.py`) is a whole history in one file.
+*maintenance*; the *wire*, to repositories elsewhere; *config*; and *state*, what perdure itself
+keeps below ``.git/perdure/state``. A *lease* (`leases.py`) is the right to append to one
+conversation; a *lock* (`locks.py`) is git's own ``X.lock``; a *bundle* (`bundle.py`) is a whole
+history in one file.
 """

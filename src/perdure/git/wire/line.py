@@ -1,0 +1,254 @@
+"""A line to a server: bytes in both directions, with a limit on its silence.
+
+It is a socket, or the pipes of a process (ssh). While it writes it also reads, so that a server
+that reports progress in the middle of a push never waits for us while we wait for it. What the
+process says on its standard error is kept, up to a limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+from perdure.git.wire.address import DEFAULT_PORTS, Address
+from perdure.git.wire.errors import SAFE, CutOff, RemoteSilent, TooMuch, Unreachable
+
+CONNECT_SECONDS = 20.0
+SILENCE_SECONDS = 60.0
+"""How long a server may say nothing, and take nothing, before it counts as dead. git's servers say
+something every 5 seconds while they work."""
+MOST_ADVERTISED_BYTES = 16 * 1024 * 1024
+"""Of what a remote may say that it has: some 200,000 refs."""
+_BLOCK: Final = 64 * 1024
+_MOST_AHEAD = 4 * 1024 * 1024
+"""Bytes that are read while we write."""
+_MOST_TROUBLE = 16 * 1024
+
+
+class Line:
+    """The two ends of a connection. Not safe for use by several threads."""
+
+    def __init__(
+        self,
+        reads: int,
+        writes: int,
+        *,
+        end_writes: Callable[[], None],
+        close: Callable[[], None],
+        errors: int | None = None,
+    ) -> None:
+        """Take over descriptors.
+
+        Args:
+            reads: what the server says comes from here.
+            writes: what it is to read goes here; may be the same one.
+            end_writes: tells the server that nothing more comes.
+            close: closes all of them.
+            errors: what the program in between has to say.
+        """
+        self._reads, self._writes, self._errors = reads, writes, errors
+        self._end_writes, self._close = end_writes, close
+        self._came, self._goes, self._trouble = bytearray(), bytearray(), bytearray()
+        self._ended = False
+        self._left: int | None = MOST_ADVERTISED_BYTES
+        for fd in (reads, writes, errors):
+            if fd is not None:
+                os.set_blocking(fd, False)
+
+    def read(self, size: int) -> bytes:
+        """That many bytes; fewer only at the end.
+
+        Raises:
+            RemoteSilent: nothing came for too long.
+            TooMuch: the server has said more than it may before a pack.
+        """
+        self.flush()
+        while len(self._came) < size and not self._ended:
+            self._wait(writing=False)
+        if self._left is not None:
+            self._left -= min(size, len(self._came))
+            if self._left < 0:
+                raise too_many_refs()
+        data = bytes(self._came[:size])
+        del self._came[:size]
+        return data
+
+    def write(self, data: bytes) -> int:
+        """Send bytes, now or with later ones."""
+        self._goes += data
+        if len(self._goes) >= _BLOCK:
+            self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        """Send what is waiting.
+
+        Raises:
+            RemoteSilent: the server took nothing for too long.
+            CutOff: it does not read any more.
+        """
+        while self._goes:
+            self._wait(writing=True)
+
+    def end_writes(self) -> None:
+        """Say that nothing more comes."""
+        self.flush()
+        self._end_writes()
+
+    def can_read(self) -> bool:
+        """Whether a read would not wait."""
+        self.flush()
+        return bool(self._came) or self._ended or bool(select.select([self._reads], [], [], 0)[0])
+
+    def pack_comes(self) -> None:
+        """What is advertised is known: from here on the server may say as much as it likes."""
+        self._left = None
+
+    def trouble(self) -> str:
+        """What was said on standard error, once the server has ended the line."""
+        while not self._ended or self._errors is not None:
+            try:
+                self._wait(writing=False)
+            except (CutOff, RemoteSilent):
+                break
+        return self._trouble.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Close both directions; what still waits to be sent goes if it can at once."""
+        with contextlib.suppress(OSError):
+            os.write(self._writes, self._goes)
+        self._close()
+
+    def _wait(self, *, writing: bool) -> None:
+        """Until something has come, or gone, or the line has ended."""
+        poll = select.poll()
+        if not self._ended and len(self._came) < _MOST_AHEAD:
+            poll.register(self._reads, select.POLLIN)
+        if self._errors is not None:
+            poll.register(self._errors, select.POLLIN)
+        if writing:
+            events = select.POLLOUT
+            if self._writes == self._reads and not self._ended and len(self._came) < _MOST_AHEAD:
+                events |= select.POLLIN
+            poll.register(self._writes, events)
+        ready = poll.poll(SILENCE_SECONDS * 1000)
+        if not ready:
+            raise RemoteSilent(
+                f"the remote has said nothing for {SILENCE_SECONDS:.0f} seconds",
+                SAFE,
+                "try again later",
+            )
+        for fd, event in ready:
+            if fd == self._errors:
+                self._hear(fd)
+            if fd == self._reads and event & ~select.POLLOUT:
+                self._take()
+            if fd == self._writes and writing and event & (select.POLLOUT | select.POLLERR):
+                self._send()
+
+    def _take(self) -> None:
+        try:
+            data = os.read(self._reads, _BLOCK)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            data = b""
+        self._came += data
+        self._ended = not data
+
+    def _send(self) -> None:
+        try:
+            sent = os.write(self._writes, self._goes[:_BLOCK])
+        except BlockingIOError:
+            return
+        except (BrokenPipeError, ConnectionError):
+            self._goes.clear()
+            # What it said last tells why.
+            if self._came:
+                return
+            self._ended = True
+            raise cut_off() from None
+        del self._goes[:sent]
+
+    def _hear(self, errors: int) -> None:
+        try:
+            data = os.read(errors, 4096)
+        except BlockingIOError:
+            return
+        self._trouble += data[: _MOST_TROUBLE - len(self._trouble)]
+        if not data:
+            self._errors = None
+
+
+def cut_off() -> CutOff:
+    """The error for a connection that ended in the middle."""
+    return CutOff(
+        "the connection to the remote ended in the middle", SAFE, "try again; nothing is sent twice"
+    )
+
+
+def too_many_refs() -> TooMuch:
+    """The error for a remote that says more than it may of what it has."""
+    return TooMuch(
+        f"the remote has more branches and tags than perdure takes "
+        f"({MOST_ADVERTISED_BYTES >> 20} MiB of names)",
+        SAFE,
+        "see git ls-remote; remove there what does not belong to the companion",
+    )
+
+
+def socket_to(host: str, port: int) -> socket.socket:
+    """A connection by TCP.
+
+    Raises:
+        Unreachable: no such host, or nobody listens there.
+    """
+    begun = time.monotonic()
+    try:
+        return socket.create_connection((host, port), timeout=CONNECT_SECONDS)
+    except TimeoutError:
+        seconds = time.monotonic() - begun
+        raise Unreachable(
+            f"{host} did not answer within {seconds:.0f} seconds",
+            SAFE,
+            "check the network, then try again",
+        ) from None
+    except (OSError, UnicodeError) as error:
+        raise unreachable(host, port, error) from None
+
+
+def unreachable(host: str, port: int, error: Exception) -> Unreachable:
+    """The error for a host that there is no way to."""
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return Unreachable(
+            f"there is no host {host}, or no network", SAFE, "check the address and the network"
+        )
+    if isinstance(error, ConnectionRefusedError):
+        return Unreachable(
+            f"nothing answers at {host}, port {port}",
+            SAFE,
+            "check the address, or start the server",
+        )
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return Unreachable(f"{host} cannot be reached: {reason}", SAFE, "check the network")
+
+
+def open_git_line(address: Address) -> Line:
+    """A line to ``git://``, by TCP.
+
+    Raises:
+        Unreachable: no such host, or nobody listens there.
+    """
+    sock = socket_to(address.host, address.port or DEFAULT_PORTS["git"])
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def end_writes() -> None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_WR)
+
+    return Line(sock.fileno(), sock.fileno(), end_writes=end_writes, close=sock.close)
