@@ -20,7 +20,7 @@ from perdure.companion.conversation.edit import (
 from perdure.companion.conversation.merge import merge_conversations
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Chunk, ChunkHead, Message, Reply, Turn
-from perdure.git.merge.plan import ThreeWay
+from perdure.git.merge.sides import ThreeWay
 from tests.companion import values
 
 PATH = "conversations/2026-11/22/2026-11-22-1803-0001-9f3a77c0.md"

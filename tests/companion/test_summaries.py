@@ -22,7 +22,7 @@ from perdure.companion.memory.summaries import (
     render_summary,
     summary_path,
 )
-from perdure.git.merge.plan import ThreeWay
+from perdure.git.merge.sides import ThreeWay
 from tests.companion.values import texts
 
 CONVERSATION = ConversationId("2026-11-22-1803-9f3a77c0")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from perdure.git.errors import NothingToUndo, RefElsewhere, UnknownRevision
 from perdure.git.merge.merge import merge
-from perdure.git.merge.plan import Resolver
+from perdure.git.merge.sides import Resolver
 from perdure.git.operations import branches, undo
 from perdure.git.operations.log import walk_log
 from perdure.git.repository.create import create_repository

@@ -22,7 +22,8 @@ from perdure.git.merge.merge import (
     open_merge,
     settle_conflict,
 )
-from perdure.git.merge.plan import Resolver, ThreeWay, plan_merge
+from perdure.git.merge.plan import plan_merge
+from perdure.git.merge.sides import Resolver, ThreeWay
 from perdure.git.merge.text import union_paths
 from perdure.git.operations import branches, undo
 from perdure.git.refs.ancestry import Reach

@@ -169,6 +169,10 @@ class CannotMerge(HistoryError):
     """Unrelated histories, or a kind of file that cannot be merged here."""
 
 
+class NoCommonCommit(CannotMerge):
+    """Two histories have nothing in common, as far as they are here."""
+
+
 class Busy(HistoryError):
     """Another process has held a lock for too long."""
 

@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from perdure.actions.errors import CannotAct
-from perdure.actions.workspace import Workspace
+from perdure.actions.workspace import Workspace, check_readable
 from perdure.companion.clock import now
 from perdure.companion.conversation.merge import is_chunk, merge_conversations
+from perdure.companion.errors import CompanionProblem, NewerFormat
 from perdure.companion.memory.summaries import is_summary, merge_summaries
 from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision
 from perdure.git.merge import merge as git_merge
 from perdure.git.merge.merge import OpenMerge
-from perdure.git.merge.plan import FileConflict, MergePlan, Resolver, ThreeWay, plan_merge
+from perdure.git.merge.plan import FileConflict, MergePlan, plan_merge
+from perdure.git.merge.sides import Resolver, ThreeWay
 from perdure.git.operations.branches import branches, check_checkout
 from perdure.git.operations.operation import Operation
 from perdure.git.paths import check_path
+from perdure.git.repository.repository import Change
 from perdure.git.worktree.merge_state import marked
 from perdure.snapshot.revisions.ahead import Ahead, ahead
 
@@ -34,7 +37,25 @@ def _merge(
     return {**chunks, **merge_summaries(file for file in files if not is_chunk(file.path))}
 
 
-RESOLVER = Resolver(_claims, _merge)
+def _is_sound(path: str, content: bytes) -> bool:
+    """Whether the program can still read a file after lines of both sides came together."""
+    from perdure.companion.memory.lore import is_lore, read_entry
+    from perdure.companion.yaml.strict import read_mapping
+
+    try:
+        check_readable(Change(path, content))
+        if is_lore(path):
+            read_entry(content, path)
+        elif path.endswith(".yaml"):
+            read_mapping(content, path)
+    except NewerFormat:
+        return True
+    except CompanionProblem:
+        return False
+    return True
+
+
+RESOLVER = Resolver(_claims, _merge, _is_sound)
 _CONVERSATIONS = ("conversations/", "alternatives/")
 _REMOVED = {
     "ours": "deleted here, changed there",

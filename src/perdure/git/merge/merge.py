@@ -19,7 +19,8 @@ from perdure.git.errors import (
     StillInConflict,
     Unfinished,
 )
-from perdure.git.merge.plan import FileConflict, MergePlan, Resolver, plan_merge
+from perdure.git.merge.plan import FileConflict, MergePlan, plan_merge
+from perdure.git.merge.sides import Resolver
 from perdure.git.objects.commit import Author
 from perdure.git.objects.store import object_id
 from perdure.git.objects.tree import FILE, Change, Node

@@ -5,7 +5,7 @@ Which files need more than lines to be merged is the caller's to know: he gives 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,46 +13,13 @@ from perdure.git.errors import (
     CannotMerge,
     HistoryError,
 )
+from perdure.git.merge.sides import Resolver, Sides
 from perdure.git.merge.text import merge_text, merge_union, union_paths
-from perdure.git.objects.store import MOST_BYTES
-from perdure.git.objects.tree import Change, Node, is_regular
-from perdure.git.refs.ancestry import Reach
+from perdure.git.objects.tree import Change
 from perdure.git.worktree.merge_state import Versions
 
 if TYPE_CHECKING:
-    from perdure.git.repository.repository import Parts, Repository
-
-_CROSSED = 8
-"""How often the past of a past is merged first. git has no end to it; nobody crosses that often."""
-_Reading = Callable[[str], bytes | None]
-
-
-def _nothing(_: str) -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class ThreeWay:
-    """A file in the base, on our side and on theirs; None means it is not there."""
-
-    path: str
-    base: bytes | None
-    ours: bytes | None
-    theirs: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Resolver:
-    """Merges certain files its own way, without conflicts.
-
-    Attributes:
-        claims: whether a path is its business.
-        merge: from all claimed paths that differ, and a reader of any other path, to contents;
-            None takes a path away, and paths may come that no side had.
-    """
-
-    claims: Callable[[str], bool]
-    merge: Callable[[Sequence[ThreeWay], Callable[[str], ThreeWay]], Mapping[str, bytes | None]]
+    from perdure.git.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,141 +91,66 @@ def plan_merge(
             "HEAD names a commit and no branch", "nothing was changed", "switch to a branch first"
         )
     theirs = repo.resolve(name)
-    reach = Reach(repo.commit_info, parts.boundary)
-    bases = [since] if since is not None else reach.merge_bases(head.commit, theirs)
-    if not bases:
+    sides = Sides(repo, parts, (head.commit, theirs), join=_with_marks)
+    if since is not None:
+        sides.bases = [since]
+    if not sides.bases:
         raise CannotMerge(
             f"{name} and {head.branch} have no commit in common here",
             "nothing was changed",
             "git fetch --unshallow" if parts.boundary else "check that it is the same companion",
         )
     plan = MergePlan("nothing", head.branch, name, head.commit, theirs)
-    if theirs in bases:
+    if theirs in sides.bases:
         return plan
-    kind = "forward" if head.commit in bases else "merge"
-    return _Merger(repo, parts, plan, reach, bases).plan(kind, resolver)
+    kind = "forward" if head.commit in sides.bases else "merge"
+    return _Merger(plan, sides).plan(kind, resolver)
+
+
+def _with_marks(_path: str, _ends: tuple[str, str], base: bytes, one: bytes, other: bytes) -> bytes:
+    """Ends of the past in conflict keep git's marks: no side's lines are like them."""
+    return merge_text(base, one, other).content
 
 
 class _Merger:
     """Works out one merge."""
 
-    def __init__(
-        self, repo: Repository, parts: Parts, plan: MergePlan, reach: Reach, bases: Sequence[str]
-    ) -> None:
-        self._repo = repo
-        self._trees = parts.trees
+    def __init__(self, plan: MergePlan, sides: Sides) -> None:
         self._plan = plan
-        self._reach = reach
-        self._bases = bases
-        self._roots = {c: repo.commit_info(c).tree for c in (plan.ours, plan.theirs, *bases)}
+        self._sides = sides
 
     def plan(self, kind: str, resolver: Resolver | None) -> MergePlan:
-        ours, theirs = self._roots[self._plan.ours], self._roots[self._plan.theirs]
-        paths = [change.path for change in self._trees.difference(ours, theirs)]
+        paths = self._sides.paths()
         contents: dict[str, bytes | None] = {}
         conflicts: list[FileConflict] = []
         if kind == "forward":
-            contents = {path: self._content(self._plan.theirs, path) for path in paths}
+            contents = {path: self._theirs(path) for path in paths}
         else:
-            claimed = [path for path in paths if resolver is not None and resolver.claims(path)]
-            if resolver is not None and claimed:
-                past = self._past(self._bases, resolver)
-
-                def three(path: str) -> ThreeWay:
-                    ours, theirs = self._plan.ours, self._plan.theirs
-                    sides = (self._content(ours, path), self._content(theirs, path))
-                    return ThreeWay(path, past(path), *sides)
-
-                found = resolver.merge([three(path) for path in claimed], three)
-                contents.update(sorted(found.items()))
-            union = union_paths(self._content(self._plan.ours, ".gitattributes") or b"")
+            found = self._sides.resolved(resolver, paths) if resolver is not None else {}
+            contents.update(sorted(found.items()))
+            union = union_paths(self._ours(".gitattributes") or b"")
             for path in paths:
                 if path not in contents:
                     self._merge_path(path, contents, conflicts, is_union=union(path))
         changes = [
             Change(path, content)
             for path, content in contents.items()
-            if content != self._content(self._plan.ours, path)
+            if content != self._ours(path)
         ]
         versions = {conflict.path: self._versions(conflict.path) for conflict in conflicts}
         plan = replace(self._plan, kind=kind, changes=tuple(changes))
         return replace(plan, conflicts=tuple(conflicts), versions=versions)
 
-    # Contents
+    def _ours(self, path: str) -> bytes | None:
+        return self._sides.content(self._plan.ours, path)
 
-    def _root(self, commit: str) -> str:
-        if commit not in self._roots:
-            self._roots[commit] = self._repo.commit_info(commit).tree
-        return self._roots[commit]
-
-    def _node(self, commit: str, path: str) -> Node | None:
-        node = self._trees.node(self._root(commit), path)
-        if node is not None and node[0] == 0o40000:
-            return None
-        if node is not None and not is_regular(node):
-            raise CannotMerge(
-                f"{path} is a link or a submodule", "nothing was changed", "git merge"
-            )
-        return node
-
-    def _content(self, commit: str, path: str) -> bytes | None:
-        node = self._node(commit, path)
-        return self._repo.blob(node[1], most=MOST_BYTES) if node else None
-
-    def _past(self, bases: Sequence[str], resolver: Resolver, depth: int = 0) -> _Reading:
-        """The common past of claimed files; where lines crossed, its ends are merged first.
-
-        Any one of the ends may be without what the others have, and all of that would look as if
-        both sides had just begun it.
-        """
-        read = self._at(bases[0])
-        for other in bases[1:]:
-            below = self._reach.merge_bases(bases[0], other) if depth < _CROSSED else []
-            past = self._past(below, resolver, depth + 1) if below else _nothing
-            read = self._joined(past, read, self._at(other), resolver, (bases[0], other))
-        return read
-
-    def _joined(
-        self,
-        past: _Reading,
-        one: _Reading,
-        other: _Reading,
-        resolver: Resolver,
-        ends: Sequence[str],
-    ) -> _Reading:
-        """Two ends of the past as one."""
-
-        def three(path: str) -> ThreeWay:
-            return ThreeWay(path, past(path), one(path), other(path))
-
-        roots = [self._root(commit) for commit in ends]
-        paths = [change.path for change in self._trees.difference(*roots)]
-        found = resolver.merge([three(p) for p in paths if resolver.claims(p)], three)
-        return lambda path: found[path] if path in found else one(path)
-
-    def _at(self, commit: str) -> _Reading:
-        return lambda path: self._content(commit, path)
-
-    def _base(self, path: str, bases: Sequence[str], depth: int = 0) -> bytes | None:
-        """The common past; where lines crossed, their own past merged first, as git does."""
-        found = self._content(bases[0], path)
-        for other in bases[1:]:
-            content = self._content(other, path)
-            if content == found:
-                continue
-            below = self._reach.merge_bases(bases[0], other) if depth < _CROSSED else []
-            past = self._base(path, below, depth + 1) if below else None
-            if found is None or content is None:
-                found = found if past == content else content
-            else:
-                found = merge_text(past or b"", found, content).content
-        return found
+    def _theirs(self, path: str) -> bytes | None:
+        return self._sides.content(self._plan.theirs, path)
 
     def _versions(self, path: str) -> Versions:
-        base = next((node for c in self._bases if (node := self._node(c, path))), None)
-        return Versions(
-            base, self._node(self._plan.ours, path), self._node(self._plan.theirs, path)
-        )
+        node = self._sides.node
+        base = next((found for c in self._sides.bases if (found := node(c, path))), None)
+        return Versions(base, node(self._plan.ours, path), node(self._plan.theirs, path))
 
     def _merge_path(
         self,
@@ -268,9 +160,8 @@ class _Merger:
         *,
         is_union: bool,
     ) -> None:
-        base = self._base(path, self._bases)
-        ours = self._content(self._plan.ours, path)
-        theirs = self._content(self._plan.theirs, path)
+        base = self._sides.base(path)
+        ours, theirs = self._ours(path), self._theirs(path)
         if theirs in (base, ours):
             return
         if ours == base:

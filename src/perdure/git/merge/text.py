@@ -18,8 +18,9 @@ from perdure.git.worktree import ignore
 _MOST_ATTRIBUTES = 64 * 1024
 """Of the file that is looked at; a longer one says nothing, and what differs is a conflict."""
 Lines = Sequence[bytes]
-Stretch = tuple[Lines, Lines, Lines, Lines]
-"""Lines that stand, then ours and theirs against each other, then again lines that stand."""
+Stretch = tuple[Lines, Lines, Lines, Lines, Lines]
+"""Lines that stand, then ours and theirs against each other, then again lines that stand; and what
+stood there in the common past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,29 @@ def merge_text(
         return Merged(theirs)
     out: list[bytes] = []
     pairs: list[tuple[bytes, bytes]] = []
-    for head, left, right, tail in _stretches(_lines(base), _lines(ours), _lines(theirs)):
+    for head, left, right, tail, _ in _stretches(_lines(base), _lines(ours), _lines(theirs)):
         out.extend(head)
         if left or right:
             out.extend(_marked(left, right, names))
             pairs.append((b"".join(left), b"".join(right)))
         out.extend(tail)
+    return Merged(b"".join(out), tuple(pairs))
+
+
+def merge_taking(base: bytes, kept: bytes, other: bytes) -> Merged:
+    """Merge three versions of a text without marks: what conflicts is as in ``kept``.
+
+    Args:
+        base: the common past.
+        kept: the side that is taken where both changed the same lines.
+        other: the other side.
+    """
+    out: list[bytes] = []
+    pairs: list[tuple[bytes, bytes]] = []
+    for head, left, right, tail, _ in _stretches(_lines(base), _lines(kept), _lines(other)):
+        out.extend((*head, *_ended(left, before=tail), *tail))
+        if left or right:
+            pairs.append((b"".join(left), b"".join(right)))
     return Merged(b"".join(out), tuple(pairs))
 
 
@@ -77,9 +95,28 @@ def merge_union(base: bytes, ours: bytes, theirs: bytes) -> bytes:
     if ours == base:
         return theirs
     out: list[bytes] = []
-    for head, left, right, tail in _stretches(_lines(base), _lines(ours), _lines(theirs)):
+    for head, left, right, tail, _ in _stretches(_lines(base), _lines(ours), _lines(theirs)):
         out.extend((*head, *_ended(left, before=right or tail), *right, *tail))
     return b"".join(out)
+
+
+def merge_lists(base: bytes, ours: bytes, theirs: bytes) -> bytes:
+    """`merge_union`, with the items of lists as sets: what one side took out stays out.
+
+    An item is a line that begins with ``- ``. One that both sides added stands once.
+    """
+    out: list[bytes] = []
+    for head, left, right, tail, before in _stretches(_lines(base), _lines(ours), _lines(theirs)):
+        here, there, past = ({_item(line) for line in part} for part in (left, right, before))
+        mine = [line for line in left if not _item(line) or _item(line) not in past - there]
+        other = [line for line in right if not _item(line) or _item(line) not in past | here]
+        out.extend((*head, *_ended(mine, before=other or tail), *_ended(other, before=tail), *tail))
+    return b"".join(out)
+
+
+def _item(line: bytes) -> bytes:
+    """The text of a list's item; empty for any other line."""
+    return line.rstrip() if line.startswith(b"- ") else b""
 
 
 def _ended(lines: Lines, *, before: Lines) -> list[bytes]:
@@ -103,7 +140,7 @@ def _closed(lines: Lines) -> Iterator[bytes]:
         yield line if line.endswith(b"\n") else line + b"\n"
 
 
-def _trimmed(ours: Lines, theirs: Lines) -> Stretch:
+def _trimmed(ours: Lines, theirs: Lines, before: Lines) -> Stretch:
     """What both begin with, what differs, and what both end with."""
     left, right = list(ours), list(theirs)
     head: list[bytes] = []
@@ -114,7 +151,7 @@ def _trimmed(ours: Lines, theirs: Lines) -> Stretch:
     while left and right and left[-1] == right[-1]:
         tail.insert(0, left.pop())
         right.pop()
-    return head, left, right, tail
+    return head, left, right, tail, before
 
 
 def _changes(base: Lines, side: Lines) -> list[tuple[int, int, int, int]]:
@@ -140,18 +177,18 @@ def _stretches(base: Lines, ours: Lines, theirs: Lines) -> Iterator[Stretch]:
                     mine.append(row)
                     end = max(end, row[1])
                     grown = True
-        yield base[at:start], (), (), ()
+        yield base[at:start], (), (), (), ()
         texts = []
         for number, (side, mine) in enumerate(zip((ours, theirs), taken, strict=True)):
             before = start + shift[number]
             shift[number] += sum((row[3] - row[2]) - (row[1] - row[0]) for row in mine)
             texts.append(side[before : end + shift[number]])
         if taken[0] and taken[1] and texts[0] != texts[1]:
-            yield _trimmed(*texts)
+            yield _trimmed(texts[0], texts[1], base[start:end])
         else:
-            yield texts[0 if taken[0] else 1], (), (), ()
+            yield texts[0 if taken[0] else 1], (), (), (), ()
         at = end
-    yield base[at:], (), (), ()
+    yield base[at:], (), (), (), ()
 
 
 def union_paths(data: bytes) -> Callable[[str], bool]:

@@ -26,10 +26,26 @@ Node = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change to one file. ``content`` None removes it."""
+    """A change to one file.
+
+    Attributes:
+        path: the file.
+        content: what it holds afterwards; None removes it.
+        mode: of the entry afterwards, whatever stands there; None: as it was, and a plain file
+            where there was none.
+    """
 
     path: str
     content: bytes | None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An entry put into a tree as it stands in another one: a file, a link, a submodule."""
+
+    path: str
+    node: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,10 @@ class Edit:
     """Per changed path: entry before and after."""
     folders: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     """Per folder on the way, "" for the root: tree before and after."""
+
+
+def _removes(change: Change | Placed) -> bool:
+    return isinstance(change, Change) and change.content is None
 
 
 def is_regular(node: Node) -> bool:
@@ -272,7 +292,7 @@ class Trees:
         come = {name: node for name, node in right.items() if left.get(name) != node}
         return max(len(left), len(right)), gone, come
 
-    def edit(self, root: str | None, changes: Sequence[Change]) -> Edit:
+    def edit(self, root: str | None, changes: Sequence[Change | Placed]) -> Edit:
         """Apply changes to a tree.
 
         A file keeps the executable bit that it had. Folders that become empty go.
@@ -281,7 +301,7 @@ class Trees:
             BadPath: a path may not stand in a tree, or runs through a file, a link or a submodule.
         """
         outcome = Edit(root=root or EMPTY_TREE)
-        wanted: dict[tuple[str, ...], Change] = {}
+        wanted: dict[tuple[str, ...], Change | Placed] = {}
         for change in changes:
             wanted[check_path(change.path)] = change
         self._edit_folder("", root, wanted, outcome)
@@ -291,17 +311,22 @@ class Trees:
         self,
         folder: str,
         oid: str | None,
-        wanted: Mapping[tuple[str, ...], Change],
+        wanted: Mapping[tuple[str, ...], Change | Placed],
         outcome: Edit,
     ) -> str | None:
         """Edit one folder; returns its new tree, None when it became empty."""
         entries = dict(self.entries(oid)) if oid else {}
-        below: dict[str, dict[tuple[str, ...], Change]] = {}
+        below: dict[str, dict[tuple[str, ...], Change | Placed]] = {}
+        here: dict[str, Change | Placed] = {}
         for parts, change in wanted.items():
             if len(parts) > 1:
                 below.setdefault(parts[0], {})[parts[1:]] = change
             else:
-                self._edit_file(entries, parts[0], change, outcome)
+                here[parts[0]] = change
+        # A folder that is empty afterwards may become a file.
+        late = [each for each in here if each in below and not _removes(here[each])]
+        for name in [each for each in here if each not in late]:
+            self._edit_file(entries, name, here[name], outcome)
         for name, inner in below.items():
             old = entries.get(name)
             path = f"{folder}/{name}" if folder else name
@@ -312,6 +337,8 @@ class Trees:
                 entries.pop(name, None)
             else:
                 entries[name] = (FOLDER, new)
+        for name in late:
+            self._edit_file(entries, name, here[name], outcome)
         data = render_tree(entries)
         new_oid = object_id(b"tree", data)
         outcome.folders[folder] = (oid, new_oid if entries else None)
@@ -322,17 +349,21 @@ class Trees:
         return new_oid if entries else None
 
     def _edit_file(
-        self, entries: dict[str, Node], name: str, change: Change, outcome: Edit
+        self, entries: dict[str, Node], name: str, change: Change | Placed, outcome: Edit
     ) -> None:
         old = entries.get(name)
-        if old is not None and old[0] not in _REGULAR:
+        if isinstance(change, Placed):
+            outcome.blobs[change.path] = (old, change.node)
+            entries[name] = change.node
+            return
+        if old is not None and old[0] not in _REGULAR and change.mode is None:
             raise BadPath(f"{change.path} is not a regular file", "nothing was changed")
         if change.content is None:
             entries.pop(name, None)
             outcome.blobs[change.path] = (old, None)
             return
         oid = object_id(b"blob", change.content)
-        new = (old[0] if old else FILE, oid)
+        new = (change.mode or (old[0] if old else FILE), oid)
         entries[name] = new
         outcome.blobs[change.path] = (old, new)
         if old != new:

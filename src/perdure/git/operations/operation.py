@@ -26,7 +26,7 @@ from perdure.git.errors import (
 from perdure.git.host import device_name
 from perdure.git.objects.commit import Author, CommitInfo, render_commit, stamp
 from perdure.git.objects.store import EMPTY_TREE, object_id
-from perdure.git.objects.tree import Change
+from perdure.git.objects.tree import Change, Placed
 from perdure.git.operations import log as oplog
 from perdure.git.operations.log import Operation, Trail, logged_operations
 from perdure.git.refs.ancestry import Reach, first_line
@@ -238,7 +238,7 @@ def _hidden(repo: Repository, parts: Parts, entry: Operation) -> list[str]:
 @contextmanager
 def made_commit(
     repo: Repository,
-    changes: Sequence[Change],
+    changes: Sequence[Change | Placed],
     *,
     parents: Sequence[str],
     message: str,

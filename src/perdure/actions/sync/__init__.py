@@ -1,0 +1,6 @@
+"""What two devices did to one companion comes together.
+
+`tips.py` merges two *tips*, the newest commits of a branch on two devices, into a commit that
+depends on them alone. A *conflict* of such a merge is a place that both changed: one side's lines
+are taken, nobody is asked, and the other side's stay to be looked at.
+"""
