@@ -4,7 +4,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perdure.companion.secrets import MASK, SecretMasker, looks_secret, mask_secrets
+from perdure.companion.secrets import (
+    MASK,
+    SecretMasker,
+    find_secrets,
+    looks_secret,
+    mask_secrets,
+)
 
 # Shaped as the providers' keys are, and none of them a key.
 SHAPED = [
@@ -247,3 +253,39 @@ def test_a_key_is_known_whatever_stands_around_it(key: str) -> None:
 def test_a_mark_inside_a_word_begins_no_key() -> None:
     for text in ("my_sk-" + "a1B2" * 8, "task_hf_" + "aB3d" * 8, "nsk-" + "a1B2" * 8):
         assert mask_secrets(text) == (text, 0)
+
+
+@pytest.mark.parametrize("secret", SHAPED)
+def test_a_key_is_found_where_it_stands_with_its_kind_and_its_first_letters(secret: str) -> None:
+    text = f"It is\n{secret} they say, or so."
+    (found,) = find_secrets(text)
+    assert text[found.start : found.end] == secret
+    assert secret.startswith(found.head)
+    assert found.kind == "key"
+    assert found.head
+
+
+@pytest.mark.parametrize(("before", "secret", "after"), FRAMED)
+def test_a_key_in_a_frame_is_found_where_it_stands(before: str, secret: str, after: str) -> None:
+    text = f"so {before}{secret}{after}"
+    found = [text[each.start : each.end] for each in find_secrets(text)]
+    assert found
+    assert secret in found or mask_secrets(text)[0].count(MASK) == len(found)
+
+
+def test_a_loaded_key_without_a_shape_is_found() -> None:
+    text = "I found correct-horse/battery in it"
+    (found,) = find_secrets(text, ["correct-horse/battery"])
+    assert text[found.start : found.end] == "correct-horse/battery"
+    assert list(find_secrets(text)) == []
+
+
+@given(st.lists(SNIPPETS | st.text(max_size=6), max_size=16), st.sets(st.sampled_from(KNOWN)))
+def test_as_many_keys_are_found_as_are_masked_and_the_same(
+    pieces: list[str], known: set[str]
+) -> None:
+    text = "".join(pieces)
+    found = list(find_secrets(text, known))
+    assert bool(found) == (mask_secrets(text, known)[1] > 0)
+    assert all(each.start < each.end for each in found)
+    assert [each.start for each in found] == sorted(each.start for each in found)

@@ -10,7 +10,7 @@ Prefixes are those that the providers document.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -43,6 +43,15 @@ def _whole(parts: Parts) -> str:
         else:
             found.append(f"(?:{'|'.join(map(_whole, part.rows))})")
     return "".join(found)
+
+
+def _least(part: Part) -> int:
+    """Characters of a part at least."""
+    if isinstance(part, str):
+        return len(part)
+    if isinstance(part, Run):
+        return part.least
+    return min(sum(map(_least, row)) for row in part.rows)
 
 
 def _begun(parts: Parts, *, is_last: bool = True) -> str:
@@ -121,7 +130,10 @@ class Shape:
             inside a word, whatever its case; "" anywhere.
         rest: what belongs to the key behind its beginning.
         counts: whether what matched as the beginning is one.
+        kind: what people call it.
     """
+
+    kind = "key"
 
     def __init__(
         self,
@@ -139,10 +151,21 @@ class Shape:
         self.counts = counts
         self._frame, self._key, self._after, self._rest = frame, key, after, rest
 
+    def __repr__(self) -> str:
+        counts = self.counts.__name__ if self.counts else ""
+        parts = (self._frame, self._key, self._after, self._rest)
+        return f"{self.place} {self.heads} {parts} {counts}"
+
     @cached_property
     def keeps_head(self) -> bool:
         """Whether the head is a frame, which is not masked."""
         return self._frame is not None
+
+    @property
+    def shortest(self) -> int:
+        """Characters of the shortest one, head and frame included."""
+        parts = (*(self._frame or ()), *self._key, *self._after)
+        return min(map(len, self.heads)) + sum(map(_least, parts))
 
     @cached_property
     def tail(self) -> re.Pattern[str]:
@@ -465,16 +488,26 @@ def _sent() -> Iterator[Shape]:
     )
 
 
+def _called(kind: str, shapes: Iterable[Shape]) -> Iterator[Shape]:
+    for shape in shapes:
+        shape.kind = kind
+        yield shape
+
+
 def _shapes() -> Iterator[Shape]:
-    yield from _armoured()
-    yield from _marked()
-    yield from _sent()
+    yield from _called("private key", _armoured())
+    yield from _called("key", _marked())
+    yield from _called("password or key in an address or a header", _sent())
+    yield from _called("password", _said_passwords())
+    yield from _called("key", _secrets())
+
+
+def _said_passwords() -> Iterator[Shape]:
     yield from _passwords(_PASSWORDS, "name")
     names = tuple(name for name in _PASSWORDS if name not in _COMMON)
     # "password hunter2", as in a .netrc file.
     yield Shape(names, _WITH_DIGIT, frame=(" ",), rest=_VALUE_REST, counts=_is_mixed, place="name")
     yield from _passwords(_PASSWORDS_UNSPACED, "")
-    yield from _secrets()
 
 
 SHAPES = tuple(_shapes())

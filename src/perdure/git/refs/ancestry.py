@@ -86,7 +86,11 @@ class Reach:
 
     def hidden(self, tip: str, kept: Iterable[str]) -> list[str]:
         """Commits in a tip's past that none of ``kept`` reaches, newest first."""
-        marks = self._paint([tip], kept)
+        return self.unreached([tip], kept)
+
+    def unreached(self, tips: Iterable[str], kept: Iterable[str]) -> list[str]:
+        """Commits that some tips reach and none of ``kept`` does, newest first."""
+        marks = self._paint(tips, kept)
         found = [oid for oid, flags in marks.items() if flags & 3 == _LEFT]
         return sorted(found, key=lambda oid: -self._read(oid).committed_at.timestamp())
 
