@@ -139,13 +139,13 @@ def test_kinds_of_repositories_that_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedRepository, match="bare"):
         Repository.open(tmp_path / "bare")
     run("git", "init", "-q", "--object-format=sha256", tmp_path / "sha256")
-    with pytest.raises(UnsupportedRepository, match="sha256"):
+    with pytest.raises(UnsupportedRepository, match="SHA-256"):
         Repository.open(tmp_path / "sha256")
-    run("git", "init", "-q", tmp_path / "reftable")
-    config = tmp_path / "reftable" / ".git" / "config"
-    config.write_text("[core]\nrepositoryformatversion = 1\n[extensions]\nrefStorage = reftable\n")
-    with pytest.raises(UnsupportedRepository, match="reftable"):
-        Repository.open(tmp_path / "reftable")
+    run("git", "init", "-q", tmp_path / "elsewhere")
+    config = tmp_path / "elsewhere" / ".git" / "config"
+    config.write_text("[core]\nrepositoryformatversion = 1\n[extensions]\nrefStorage = other\n")
+    with pytest.raises(UnsupportedRepository, match="with other"):
+        Repository.open(tmp_path / "elsewhere")
 
 
 def test_a_missing_head_is_said_with_what_to_do(repo: Repository) -> None:

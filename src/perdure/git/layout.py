@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -85,23 +85,6 @@ class Layout:
             lock.release()
             raise
         return lock
-
-    def checked_out_elsewhere(self) -> dict[str, str]:
-        """Branches that other work trees of this repository have checked out, and where those are.
-
-        git refuses to go there.
-        """
-        found: dict[str, str] = {}
-        for own in (self.git_dir, *sorted(self.git_dir.glob("worktrees/*"))):
-            if own == self.own:
-                continue
-            with contextlib.suppress(OSError):
-                text = (own / "HEAD").read_text("utf-8", "replace").strip()
-                link = own / "gitdir"
-                where = link.read_text("utf-8", "replace").strip() if link.is_file() else str(own)
-                if text.startswith("ref: refs/heads/"):
-                    found[text.removeprefix("ref: refs/heads/")] = where.removesuffix("/.git")
-        return found
 
 
 def beside(layout: Layout, own: str) -> Layout | None:
@@ -258,8 +241,14 @@ class WorkState:
     branch: str | None
 
 
-def state_of_work(layout: Layout, branch: str | None) -> WorkState:
-    """Find out which git operations are in progress. ``branch`` is what HEAD names."""
+def state_of_work(layout: Layout, branch: str | None, in_tables: Collection[str] = ()) -> WorkState:
+    """Find out which git operations are in progress.
+
+    Args:
+        layout: the folders.
+        branch: what HEAD names.
+        in_tables: files of git's that it keeps as rows of a table here (`Refs.root_names`).
+    """
     own = layout.own
     came_from = branch
     for folder in ("rebase-merge", "rebase-apply"):
@@ -272,12 +261,16 @@ def state_of_work(layout: Layout, branch: str | None) -> WorkState:
     rebasing = not applying and any(folder.exists() for folder in folders)
     # Of a cherry-pick or revert of several commits some are left.
     todo = _first_word(own / "sequencer" / "todo")
+
+    def is_there(name: str) -> bool:
+        return name in in_tables or (own / name).exists()
+
     names = {
         "merge": (own / "MERGE_HEAD").exists(),
         "rebase": rebasing,
         "am": applying,
-        "revert": (own / "REVERT_HEAD").exists() or todo == "revert",
-        "cherry-pick": (own / "CHERRY_PICK_HEAD").exists() or todo is not None,
+        "revert": is_there("REVERT_HEAD") or todo == "revert",
+        "cherry-pick": is_there("CHERRY_PICK_HEAD") or todo is not None,
         "bisect": (own / "BISECT_LOG").exists(),
     }
     first = next((name for name, is_open in names.items() if is_open), "")

@@ -25,7 +25,9 @@ _FILES = frozenset(
     }
 )  # fmt: skip
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_WHOLE = frozenset({"refs", "logs", "perdure", "rebase-merge", "rebase-apply", "sequencer"})
+_WHOLE = frozenset(
+    {"refs", "reftable", "logs", "perdure", "rebase-merge", "rebase-apply", "sequencer"}
+)
 """Folders in which everything is looked at. ``hooks``, ``modules`` and the like are git's alone."""
 
 

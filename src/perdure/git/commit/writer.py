@@ -94,6 +94,7 @@ class Writer:
             doing: what is going to be done, for errors.
         """
         with storage_errors(doing), self._commit_lock():
+            self._git.refs.check_files()
             remove_dead_locks(self._git.layout.git_dir, self._git.layout.held)
             # What cannot be finished now stays written down: a turn is saved all the same.
             with contextlib.suppress(HistoryError):

@@ -124,11 +124,27 @@ def read_config(git_dir: Path) -> dict[str, str]:
         ) from error
 
 
+def ref_storage(values: dict[str, str]) -> str:
+    """How a repository keeps its refs: ``files``, ``reftable``, or what nobody here knows."""
+    return values.get("extensions.refstorage", "files").lower()
+
+
+def other_ids() -> UnsupportedRepository:
+    """The error for a repository whose ids are SHA-256."""
+    return UnsupportedRepository(
+        "its commits are named by SHA-256, and perdure reads those named by SHA-1",
+        "nothing was changed",
+        "make a copy with the usual names, in the folder above it: "
+        "git init --object-format=sha1 COPY; git -C FOLDER fast-export --all | git -C COPY "
+        "fast-import; git -C COPY checkout main",
+    )
+
+
 def check_supported(values: dict[str, str]) -> None:
     """Refuse a repository of a kind that the engine could damage.
 
     Raises:
-        UnsupportedRepository: sha256 ids, reftable refs, a bare one, an unknown extension.
+        UnsupportedRepository: sha256 ids, a bare one, an unknown extension or place of refs.
     """
     step = "open it with git, or clone it into an ordinary repository"
     if is_true(values.get("core.bare", "false")):
@@ -141,8 +157,10 @@ def check_supported(values: dict[str, str]) -> None:
         name = key.removeprefix("extensions.")
         if name == key:
             continue
-        usual = {"objectformat": "sha1", "refstorage": "files"}.get(name)
-        if usual is not None and value.lower() != usual:
+        if name == "objectformat" and value.lower() == "sha256":
+            raise other_ids()
+        usual = {"objectformat": {"sha1"}, "refstorage": {"files", "reftable"}}.get(name)
+        if usual is not None and value.lower() not in usual:
             raise UnsupportedRepository(f"repositories with {value} are not supported", "", step)
         if usual is None and version == "1" and name not in known:
             raise UnsupportedRepository(f"the repository extension {name} is not known", "", step)

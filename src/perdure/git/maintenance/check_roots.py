@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from perdure.git.errors import BadPath
+from perdure.git.errors import BadPath, DamagedRepository
 from perdure.git.index import file as index_file
 from perdure.git.packs.keep import SESSION_PREFIX
+from perdure.git.refs import table_stack
 from perdure.git.refs.refs import HEADS, NO_OID, check_branch, packed_refs
 from perdure.plural import plural
 
@@ -71,11 +72,15 @@ def collect(git_dir: Path) -> Roots:
     """Everything in a repository that names objects, worktrees included."""
     roots = Roots()
     names: dict[str, str] = {}
+    in_tables = table_stack.is_in_tables(git_dir)
     for name, value in _all_refs(git_dir):
         _one_ref(git_dir, name, value, roots, names)
     _same_names(names, roots)
     for own in [git_dir, *_worktrees(git_dir)]:
-        _head(git_dir, own, roots)
+        if in_tables:
+            _tables(git_dir, own, roots)
+        else:
+            _head(git_dir, own, roots)
         _index(own, roots)
         for name in _PSEUDO:
             with contextlib.suppress(OSError):
@@ -97,7 +102,28 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def _tables(git_dir: Path, own: Path, roots: Roots) -> None:
+    """What git keeps in tables for one work tree: HEAD, other refs without a folder, reflogs."""
+    stack = table_stack.TableStack(own)
+    try:
+        values = stack.values()
+        logs = stack.logs()
+    except DamagedRepository as error:
+        roots.note("ref", error.what, error.next_step)
+        return
+    _named_by_head(git_dir, own, values.get(b"HEAD", b"").decode("utf-8", "replace"), roots)
+    roots.soft.update(value.decode("ascii") for value in values.values() if len(value) == 40)
+    for entry in (entry for entries in logs.values() for entry in entries):
+        roots.soft.update({entry.old, entry.new} - {NO_OID})
+
+
 def _all_refs(git_dir: Path) -> Iterator[tuple[str, str]]:
+    if table_stack.is_in_tables(git_dir):
+        with contextlib.suppress(DamagedRepository):  # told for the work tree
+            for raw, target in table_stack.TableStack(git_dir).values().items():
+                if raw.startswith(b"refs/"):
+                    yield raw.decode("utf-8", "replace"), target.decode("utf-8", "replace")
+        return
     loose: set[str] = set()
     for path in _files(git_dir / "refs"):
         name = path.relative_to(git_dir).as_posix()
@@ -148,6 +174,10 @@ def _head(git_dir: Path, own: Path, roots: Roots) -> None:
         step = f'write the line "ref: refs/heads/main" to {own / "HEAD"}'
         roots.note("ref", f"{own / 'HEAD'} is missing", step)
         return
+    _named_by_head(git_dir, own, value, roots)
+
+
+def _named_by_head(git_dir: Path, own: Path, value: str, roots: Roots) -> None:
     if _OID.fullmatch(value):
         roots.add(value, "HEAD")
         roots.commits.add(value)

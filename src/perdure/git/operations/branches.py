@@ -32,7 +32,7 @@ def branches(repo: Repository) -> list[Branch]:
     """List the branches, the most recently committed first."""
     parts = repo.parts()
     current = parts.refs.head().branch
-    elsewhere = parts.layout.checked_out_elsewhere()
+    elsewhere = parts.refs.checked_out_elsewhere()
     found = []
     for ref, commit in parts.refs.names(HEADS).items():
         name = ref.removeprefix(HEADS)

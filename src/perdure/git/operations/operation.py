@@ -174,7 +174,7 @@ def _check_moves(
     names = {move.ref.removeprefix(HEADS) for move in moves}
     if after.branch is not None and after.branch != before.branch:
         names.add(after.branch)
-    for branch, place in parts.layout.checked_out_elsewhere().items():
+    for branch, place in parts.refs.checked_out_elsewhere().items():
         if branch in names:
             raise CheckedOutElsewhere(
                 f"{branch} is checked out in {place}", "nothing was changed", "do it there"

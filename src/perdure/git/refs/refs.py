@@ -12,12 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perdure.git import disk, links
-from perdure.git.errors import BadPath, Busy, DamagedRepository, HistoryError, LinkInside
+from perdure.git.errors import (
+    BadPath,
+    Busy,
+    DamagedRepository,
+    HistoryError,
+    LinkInside,
+    UnsupportedRepository,
+)
 from perdure.git.layout import Layout
 from perdure.git.paths import shown
 
 if TYPE_CHECKING:
     from perdure.git.locks import GitLock
+    from perdure.git.refs.table_stack import RefTables, TableRefs
 
 _OID = re.compile(r"[0-9a-f]{40}")
 _BAD_NAME = re.compile(r"\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|//|/\.|\.lock(/|$)|\.$|^[-./]|/$|^@$")
@@ -33,6 +41,10 @@ _AT_ONCE = 0.5
 _LARGEST_REF = 64 * 1024
 _LARGEST_PACKED = 16 * 1024 * 1024
 """Bytes of ``packed-refs``: some 200,000 branches and tags."""
+_ALWAYS_FILES = frozenset({"FETCH_HEAD", "MERGE_HEAD"})
+"""git keeps them outside of its tables, since they hold more than an id."""
+_STUB_HEAD = "ref: refs/heads/.invalid"
+"""What the file HEAD says where git keeps the refs in tables."""
 LOCK_WAIT = 2.0
 """Seconds to wait for a ref that git is writing; git itself waits 0.1."""
 
@@ -186,6 +198,37 @@ class Refs:
         self._layout = layout
         self._packed: dict[str, str] = {}
         self._packed_mark: tuple[int, int, int] | None = None
+        self._tables: RefTables | None = None
+        self.look_for_tables()
+
+    def look_for_tables(self) -> bool:
+        """Find out where the refs are: whether in git's tables, and not in files."""
+        self._tables = None
+        # The folder first: of most repositories no more has to be asked.
+        if (self._layout.git_dir / "reftable").is_dir():
+            from perdure.git.refs import table_stack
+
+            if table_stack.is_in_tables(self._layout.git_dir):
+                self._tables = table_stack.RefTables(self._layout)
+        return self._tables is not None
+
+    def _in_tables(self) -> TableRefs | None:
+        """The refs where git keeps them in tables; None where they are files.
+
+        Raises:
+            DamagedRepository: a table is missing or makes no sense.
+        """
+        if self._tables is None:
+            return None
+        try:
+            if self._tables.holds():
+                return self._tables.refs()
+        except DamagedRepository:
+            # Another process of ours may have made files of them just now.
+            if self.look_for_tables():
+                raise
+            return None
+        return self._in_tables() if self.look_for_tables() else None
 
     def _path(self, name: str) -> Path:
         shared = name.startswith("refs/") and not name.startswith(
@@ -194,6 +237,9 @@ class Refs:
         return (self._layout.git_dir if shared else self._layout.own) / name
 
     def _content(self, name: str) -> str | None:
+        tables = self._in_tables()
+        if tables is not None and name not in _ALWAYS_FILES:
+            return tables.symbolic.get(name)
         try:
             data = disk.read_file(self._path(name), most=_LARGEST_REF)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -227,12 +273,18 @@ class Refs:
     def head(self) -> Head:
         """What HEAD names."""
         content = self._content("HEAD") or ""
+        if content == _STUB_HEAD and self._tables is None and self.look_for_tables():
+            # git has put them into tables since this was opened.
+            content = self._content("HEAD") or ""
         if content.startswith("ref: "):
             name = _checked_target("HEAD", content)
             return Head(name.removeprefix(HEADS), self.read(name))
         return Head(None, self.read("HEAD"))
 
     def _packed_refs(self) -> dict[str, str]:
+        tables = self._in_tables()
+        if tables is not None:
+            return tables.ids
         path = self._layout.git_dir / "packed-refs"
         try:
             found = path.stat()
@@ -270,12 +322,21 @@ class Refs:
         return values
 
     def _files_below(self, prefix: str) -> Iterator[str]:
-        """The full names of files that may be refs."""
+        """The full names of refs that are not packed, as far as their names tell."""
+        tables = self._in_tables()
+        if tables is not None:
+            yield from (name for name in tables.symbolic if name.startswith(prefix))
+            return
         top = self._path(prefix.rstrip("/"))
         for folder, _, files in os.walk(top):
             inner = Path(folder).relative_to(top).as_posix()
             base = prefix if inner == "." else f"{prefix}{inner}/"
             yield from (base + file for file in files if not file.endswith(".lock"))
+
+    def root_names(self) -> list[str]:
+        """Refs outside of ``refs/`` that git has in a table, ``REVERT_HEAD`` for instance."""
+        tables = self._in_tables()
+        return [name for name in tables.ids if "/" not in name] if tables is not None else []
 
     def strays(self) -> dict[str, str]:
         """Files among the branches that git does not accept as refs, and the id in each.
@@ -291,8 +352,46 @@ class Refs:
                 found[name] = content
         return found
 
+    def checked_out_elsewhere(self) -> dict[str, str]:
+        """Branches that other work trees of this repository have checked out, and where those are.
+
+        git refuses to go there.
+        """
+        found: dict[str, str] = {}
+        git_dir = self._layout.git_dir
+        for own in (git_dir, *sorted(git_dir.glob("worktrees/*"))):
+            if own == self._layout.own:
+                continue
+            with contextlib.suppress(OSError, DamagedRepository):
+                text = self._head_of(own)
+                link = own / "gitdir"
+                where = link.read_text("utf-8", "replace").strip() if link.is_file() else str(own)
+                if text.startswith(f"ref: {HEADS}"):
+                    found[text.removeprefix(f"ref: {HEADS}")] = where.removesuffix("/.git")
+        return found
+
+    def _head_of(self, own: Path) -> str:
+        """What the HEAD of another work tree says. Raises OSError, DamagedRepository."""
+        if self._tables is not None:
+            return self._tables.head_of(own)
+        return (own / "HEAD").read_text("utf-8", "replace").strip()
+
+    def check_files(self) -> None:
+        """Make sure that the refs are files, which alone are written.
+
+        Raises:
+            UnsupportedRepository: git keeps them in tables.
+        """
+        if self._in_tables() is not None:
+            raise UnsupportedRepository(
+                "git keeps the branches of this folder in a table, which perdure only reads",
+                "nothing was changed",
+                "convert it with the git that made it: git refs migrate --ref-format=files",
+            )
+
     def prepare_head(self, branch: str) -> GitLock:
         """A lock for HEAD that will name a branch, not taken yet."""
+        self.check_files()
         return self._layout.lock(self._layout.own / "HEAD", f"ref: {HEADS}{branch}\n".encode())
 
     def remove(self, lock: GitLock, name: str) -> None:
@@ -301,6 +400,7 @@ class Refs:
         Raises:
             Busy: someone else holds ``packed-refs.lock``.
         """
+        self.check_files()
         if name in self._packed_refs():
             self._unpack(name)
         lock.target.unlink(missing_ok=True)
@@ -331,6 +431,7 @@ class Refs:
 
     def prepare(self, name: str, new: str | None) -> GitLock:
         """A lock for a ref with its new value on the disk, not taken yet; None: to delete it."""
+        self.check_files()
         path = self._path(name)
         links.check_way(self._layout.git_dir, path)
         parent = path.parent

@@ -206,7 +206,7 @@ class _Commits:
 
     def switch(self, names: Sequence[str]) -> str:
         """The command that goes to the best of some branches and tags."""
-        elsewhere = self._git.layout.checked_out_elsewhere()
+        elsewhere = self._git.refs.checked_out_elsewhere()
         free = [name for name in names if name.removeprefix(HEADS) not in elsewhere]
         best = (free or names)[0]
         short = best.removeprefix(HEADS).removeprefix(TAGS)

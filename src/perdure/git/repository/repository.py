@@ -104,7 +104,7 @@ class Repository(contextlib.AbstractContextManager["Repository"]):
 
         Raises:
             NotARepository: there is none.
-            UnsupportedRepository: sha256 ids, reftable refs, a bare one, an unknown extension.
+            UnsupportedRepository: sha256 ids, a bare one, an unknown extension or place of refs.
             DamagedRepository: HEAD is gone.
             NoMoreFiles, WriteFailed: the system did not let it be read.
         """
@@ -332,7 +332,8 @@ class Repository(contextlib.AbstractContextManager["Repository"]):
 
     def state_of_work(self) -> WorkState:
         """Whether HEAD is detached, and which operation of git is not finished."""
-        return layout.state_of_work(self._git.layout, self._git.refs.head().branch)
+        git = self._git
+        return layout.state_of_work(git.layout, git.refs.head().branch, git.refs.root_names())
 
     def human(self) -> Author | None:
         """The identity that git would commit with; None when none is set up."""

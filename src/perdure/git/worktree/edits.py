@@ -76,7 +76,8 @@ class WorkTreeEdits:
         """
         prefixes = [prefix.strip("/") for prefix in prefixes]
         root = self._root()
-        state = state_of_work(self._git.layout, self._git.refs.head().branch)
+        refs = self._git.refs
+        state = state_of_work(self._git.layout, refs.head().branch, refs.root_names())
         general = ""
         if state.open_operation:
             general = f"a {state.open_operation} is not finished"
