@@ -1,4 +1,9 @@
-"""Restore: bring files back as they were at some time. Conversations are not restored this way."""
+"""Restore: bring files back as they were at some time. Conversations are not restored this way.
+
+Neither is what belongs to them, unless it is named: a summary is of a conversation that stays, and
+one that is taken away would not be written again; what was set aside must not come back into
+prompts; and what was proposed still waits for the user's word.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,14 @@ from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.snapshot.conversation.turn_text import commit_label
 
 _TALK = {"conversations", "alternatives"}
+_USUAL = {"persona", "lore", "memory"}
+"""Folders that may be named without being there, then or now."""
+_OF_TALK = {
+    "memory/summaries": "summaries of conversations",
+    "memory/aside": "what you set aside",
+    "memory/review": "what waits for your review",
+}
+"""Folders that stay with the conversations unless they are named, and what is in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,8 @@ class RestorePlan:
     """Paths that are not there now."""
     tip: str
     """The commit that all this was thought out from."""
+    kept: tuple[str, ...] = ()
+    """Folders of `memory` that were otherwise then, and stay with the conversations."""
 
     @property
     def removed(self) -> tuple[str, ...]:
@@ -44,6 +59,10 @@ class RestorePlan:
             elif change.path in self.returns:
                 what = "brings back"
             lines.append(f"  {what} {change.path}")
+        if self.kept:
+            named = ", ".join(f"{_OF_TALK[folder]} ({folder})" for folder in self.kept)
+            lines.append(f"Stay as they are, since you did not name their folders: {named}.")
+        lines.append("Conversations stay as they are, with all that was answered since then.")
         return lines
 
     def to_dict(self) -> dict[str, object]:
@@ -53,6 +72,7 @@ class RestorePlan:
             "files": [change.path for change in self.changes],
             "removed": list(self.removed),
             "returns": list(self.returns),
+            "kept": list(self.kept),
         }
 
 
@@ -71,19 +91,27 @@ def plan_restore(workspace: Workspace, paths: Sequence[str], commit: str, at: st
     """
     repo, tip = workspace.repo, workspace.tip
     changes: dict[str, Change] = {}
+    kept: set[str] = set()
     returns = []
     for path in paths:
         for name, then, current in _files(repo, path, commit, tip, at):
-            if then != current:
+            belongs = next((folder for folder in _OF_TALK if name.startswith(f"{folder}/")), "")
+            if then == current:
+                continue
+            if belongs and not f"{path}/".startswith(f"{belongs}/"):
+                kept.add(belongs)
+            else:
                 check_path(name)
                 content = repo.blob(then, most=MOST_BYTES) if then else None
                 changes[name] = Change(name, content)
                 if current is None:
                     returns.append(name)
+    stay = tuple(folder for folder in _OF_TALK if folder in kept)
     if not changes:
-        raise NothingToRestore(f"{', '.join(paths)}: the same now as in {at}")
+        but = f" but for {', '.join(stay)}; name them to restore them" if stay else ""
+        raise NothingToRestore(f"{', '.join(paths)}: the same now as in {at}{but}")
     ordered = tuple(changes[name] for name in sorted(changes))
-    return RestorePlan(repo.commit_info(commit), at, ordered, tuple(sorted(returns)), tip)
+    return RestorePlan(repo.commit_info(commit), at, ordered, tuple(sorted(returns)), tip, stay)
 
 
 def _files(
@@ -98,7 +126,7 @@ def _files(
         )
     then = {entry.path: entry.oid for entry in repo.files(path, commit)}
     current = {entry.path: entry.oid for entry in repo.files(path, tip)}
-    if not then and not current:
+    if not then and not current and path not in _USUAL:
         raise CannotRestore(
             f"there is no {path or 'file'}, neither now nor in {at}",
             next_step=f"perdure log {path} shows when it existed",

@@ -22,6 +22,10 @@ def command(paths: tuple[str, ...], place: str) -> None:
 
     PATH is a file or a folder. A file deleted since then comes back; one that did not exist then is
     removed, after being named. Conversations cannot be restored file by file: see perdure rewind.
+    What belongs to them stays with them when you restore memory: summaries, what you set aside,
+    what waits for review; name memory/summaries to restore that too.
+
+    Each concern is one commit: persona and memory are two.
     """
     from perdure.actions.errors import NothingToRestore
     from perdure.actions.history.restore import plan_restore, restore
@@ -43,4 +47,5 @@ def command(paths: tuple[str, ...], place: str) -> None:
                 plan = plan_restore(workspace, wanted_paths, commit, place)
             made = restore(workspace, plan)
     if not as_json({"plan": plan.to_dict(), "commits": made}) and made:
-        print_line("Restored. To undo: perdure undo")
+        steps = f" -n {len(made)}" if len(made) > 1 else ""
+        print_line(f"Restored. To undo: perdure undo{steps}")
