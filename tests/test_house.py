@@ -23,6 +23,7 @@ FOLDERS = {"cli/commands": "a command is a file"}
 """Folders that are larger, and why."""
 NOUNS = {
     "greeting",
+    "incoming",
     "missing",
     "outgoing",
     "pending",
@@ -31,7 +32,7 @@ NOUNS = {
     "spelling",
     "v2_wording",
 }
-"""Module names in -ing that are nouns (`missing` is git's own, `outgoing` a kind of pack)."""
+"""Module names in -ing that are nouns (`missing` is git's own; packs are incoming or outgoing)."""
 SAME_NAME = {
     ("prompt", "assemble"): "each version has its own; `versions` picks one",
     ("prompt", "moment_lines"): "a version is frozen, with what it shares by name only",

@@ -42,6 +42,17 @@ class MissingObject(DamagedRepository):
     """An object that the history names is missing from the object store."""
 
 
+class RefusedPack(DamagedRepository):
+    """What another repository sent is broken, or more than is taken from outside."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"what the other repository sent was refused: {why}",
+            "nothing was changed here",
+            "try again; if it stays so, look at the other repository with git fsck",
+        )
+
+
 class TooLargeObject(DamagedRepository):
     """An object is larger than what is read of its kind.
 

@@ -55,6 +55,11 @@ def _is_dot_git(part: str) -> bool:
     return part.partition(":")[0].rstrip(". ").casefold() in _DOT_GIT
 
 
+def is_name(raw: bytes) -> bool:
+    """Whether an entry of a tree that is called so may stand in a work tree."""
+    return _is_good(tree_name(raw))
+
+
 def is_path(path: str) -> bool:
     """Whether a path may stand in a work tree."""
     parts = path.split("/")

@@ -31,6 +31,7 @@ class Recovery:
         """
         remove_dead_locks(self._git.layout.git_dir, self._git.layout.held)
         self._packs.remove_unfinished()
+        self._packs.remove_dead_incoming()
         disk.empty_folder(self._git.layout.spare)
         for file, record in dead_files(self._git.layout.state / "journals"):
             try:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from perdure.git.errors import BadPath, DamagedRepository
 from perdure.git.index import file as index_file
-from perdure.git.packs.keep import SESSION_PREFIX
+from perdure.git.packs.keep import INCOMING_PREFIX, SESSION_PREFIX
 from perdure.git.refs import table_stack
 from perdure.git.refs.refs import HEADS, NO_OID, check_branch, packed_refs
 from perdure.plural import plural
@@ -216,11 +216,10 @@ def locks(git_dir: Path) -> list[Finding]:
     """Stale lock files and unfinished files, with their age."""
     found: list[Finding] = []
     state = git_dir / "perdure"
+    ours = (SESSION_PREFIX, INCOMING_PREFIX)
     for path in _files(git_dir):
         is_lock = path.name.endswith(".lock") and not path.is_relative_to(state)
-        is_half = path.name.startswith(("tmp_", SESSION_PREFIX)) and path.is_relative_to(
-            git_dir / "objects"
-        )
+        is_half = path.name.startswith(("tmp_", *ours)) and path.is_relative_to(git_dir / "objects")
         if not is_lock and not is_half:
             continue
         with contextlib.suppress(OSError):
@@ -229,7 +228,7 @@ def locks(git_dir: Path) -> list[Finding]:
                 continue
             step = "if no git command is open, remove it"
             if is_half:
-                is_ours = path.name.startswith(SESSION_PREFIX)
+                is_ours = path.name.startswith(ours)
                 step = "it goes with the next message" if is_ours else "git prune removes it"
             says = f"{path.relative_to(git_dir)} lies there for {_span(age)}"
             found.append(Finding("lock", says, step))

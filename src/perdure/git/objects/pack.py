@@ -22,11 +22,13 @@ KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 NUMBERS = {kind: number for number, kind in KINDS.items()}
 OFS_DELTA, REF_DELTA = 6, 7
 _IDX_MAGIC = b"\xfftOc\x00\x00\x00\x02"
-_CHAIN_LIMIT = 5000
+CHAIN_LIMIT = 5000
 """Deltas on deltas; git itself makes at most 4,095."""
-_WORK_LIMIT = 512 * 1024 * 1024
+WORK_LIMIT = 512 * 1024 * 1024
 """Bytes of all deltas of one chain and of what they make: a short chain of large ones takes long,
 too. Where nothing is said of a limit, none is held."""
+MOST_PIECES = 1 << 20
+"""Of one delta. They are all in memory."""
 _READ_WHOLE = 128 * 1024
 """Bytes of a pack, or of an index, that is read at once."""
 _KEPT_BYTES = 4 * 1024 * 1024
@@ -138,6 +140,8 @@ class PackFile:
             size |= (byte & 0x7F) << shift
             shift += 7
             offset += 1
+            if shift > 63:
+                raise DamagedRepository(f"{self.path.name} names a size that no object has")
         return number, size, offset
 
     def inflate(self, at: int, size: int) -> bytes:
@@ -168,7 +172,7 @@ class PackFile:
             DamagedRepository: the entry cannot be read.
         """
         target = -1
-        for _ in range(_CHAIN_LIMIT):
+        for _ in range(CHAIN_LIMIT):
             try:
                 number, size, at = self.header(offset)
                 if number in KINDS:
@@ -187,7 +191,7 @@ class PackFile:
             start = zlib.decompressobj().decompress(self.pack[at : at + 256], 32)
         except zlib.error as error:
             raise DamagedRepository(f"an entry of {self.path.name} does not inflate") from error
-        return _varint(start, _varint(start, 0)[1])[0]
+        return varint(start, varint(start, 0)[1])[0]
 
     def read(self, offset: int, most: int | None = None) -> tuple[bytes, bytes]:
         """Kind and content of the entry at an offset, its deltas applied.
@@ -202,8 +206,8 @@ class PackFile:
             TooLargeObject: it, or something that it is built on, has more.
         """
         deltas: list[tuple[int, bytes]] = []
-        left = _WORK_LIMIT
-        for _ in range(_CHAIN_LIMIT):
+        left = WORK_LIMIT
+        for _ in range(CHAIN_LIMIT):
             kept = self._kept.get(offset)
             if kept is not None:
                 return self._grow(*kept, deltas)
@@ -217,11 +221,11 @@ class PackFile:
                     return self._grow(KINDS[number], data, deltas)
                 base, at = self.base_of(number, offset, at)
                 delta = self.inflate(at, size)
-                made = _varint(delta, _varint(delta, 0)[1])[0]
+                made = varint(delta, varint(delta, 0)[1])[0]
             except IndexError as error:
                 raise DamagedRepository(f"{self.path.name} is cut short") from error
             left -= size + made
-            self._check(made if left >= 0 else _WORK_LIMIT - left, most)
+            self._check(made if left >= 0 else WORK_LIMIT - left, most)
             deltas.append((offset, delta))
             offset = base
         raise DamagedRepository(f"{self.path.name} has deltas that never end")
@@ -257,7 +261,7 @@ class PackFile:
             byte = pack[at]
             at += 1
             back = byte & 0x7F
-            while byte & 0x80:
+            while byte & 0x80 and back < offset:
                 byte = pack[at]
                 at += 1
                 back = ((back + 1) << 7) | (byte & 0x7F)
@@ -290,7 +294,13 @@ class PackFile:
         )
 
 
-def _varint(delta: bytes, at: int) -> tuple[int, int]:
+def varint(delta: bytes, at: int) -> tuple[int, int]:
+    """A number at the start of a delta, and where it ends.
+
+    Raises:
+        IndexError: it is cut short.
+        DamagedRepository: it is larger than any size.
+    """
     value = shift = 0
     while True:
         byte = delta[at]
@@ -299,6 +309,8 @@ def _varint(delta: bytes, at: int) -> tuple[int, int]:
         shift += 7
         if not byte & 0x80:
             return value, at
+        if shift > 63:
+            raise DamagedRepository("a delta names a size that no object has")
 
 
 def apply_delta(base: bytes, delta: bytes) -> bytes:
@@ -307,10 +319,24 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
     Raises:
         DamagedRepository: the delta does not fit the base.
     """
+    return b"".join(delta_pieces(base, delta))
+
+
+def delta_pieces(base: bytes, delta: bytes, most: int = MOST_PIECES) -> list[bytes]:
+    """The pieces of its base and of a git delta that an object is built from, in order.
+
+    Args:
+        base: the object that it is a delta of.
+        delta: the instructions, one a piece.
+        most: how many there may be.
+
+    Raises:
+        DamagedRepository: the delta does not fit the base, or has more.
+    """
+    pieces: list[bytes] = []
     try:
-        source_size, at = _varint(delta, 0)
-        target_size, at = _varint(delta, at)
-        pieces: list[bytes] = []
+        source_size, at = varint(delta, 0)
+        target_size, at = varint(delta, at)
         left = target_size
         while at < len(delta):
             op = delta[at]
@@ -331,13 +357,12 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
                 at += op
             else:
                 raise DamagedRepository("a delta has an unknown instruction")
-            # A few bytes can say "copy all of it" a million times.
+            # A few bytes can say "copy all of it" a million times, or make a million small pieces.
             left -= len(pieces[-1])
-            if left < 0:
+            if left < 0 or len(pieces) > most:
                 raise DamagedRepository("a delta does not fit its base")
     except IndexError as error:
         raise DamagedRepository("a delta is cut short") from error
-    data = b"".join(pieces)
-    if len(base) != source_size or len(data) != target_size:
+    if len(base) != source_size or left:
         raise DamagedRepository("a delta does not fit its base")
-    return data
+    return pieces

@@ -4,6 +4,7 @@ A session writes one *small* pack a turn, and joins these from time to time (`sm
 open first). A process in the background makes packs of *deltas* of what was joined (`repack.py`):
 fewer and much smaller. The *tier* of a pack says how often its objects were joined. A *keep* is the
 ``.keep`` file that stops git from removing a pack whose commit is not in its branch yet. An
-*outgoing* pack is what a push sends; it is *thin* where its deltas stand on what the other side
-has. Every pack is written by `write.py`. Format: git's ``gitformat-pack``.
+*incoming* pack comes from another repository, an *outgoing* one goes there; it is *thin* where its
+deltas stand on what the receiver has. Every pack of ours is written by `write.py`. Format: git's
+``gitformat-pack``.
 """

@@ -23,6 +23,9 @@ SESSION_PREFIX = "perdure_new_"
 """Start of the names of unfinished files. `git prune` removes what begins with ``tmp_``, in use or
 not, and what it does not know it leaves alone."""
 
+INCOMING_PREFIX = "perdure_in_"
+"""Start of the names of packs that are being received. They are locked by who receives them."""
+
 
 class Keep(contextlib.AbstractContextManager["Keep"]):
     """Keeps git from removing one pack, until it is released."""
@@ -72,12 +75,15 @@ class Keep(contextlib.AbstractContextManager["Keep"]):
 
 
 def are_left(folder: Path) -> bool:
-    """Whether any pack seems to have a ``.keep`` of ours, judged by its size."""
+    """Whether there is half a received pack, or a ``.keep`` that by its size seems to be ours."""
     try:
         with os.scandir(folder) as entries:
             return any(
-                each.name.endswith(".keep")
-                and each.stat(follow_symlinks=False).st_size == len(MARK)
+                each.name.startswith(INCOMING_PREFIX)
+                or (
+                    each.name.endswith(".keep")
+                    and each.stat(follow_symlinks=False).st_size == len(MARK)
+                )
                 for each in entries
             )
     except OSError:
@@ -100,3 +106,20 @@ def _remove_if_dead(path: Path) -> None:
             path.unlink(missing_ok=True)
     finally:
         os.close(fd)
+
+
+def remove_dead_incoming(folder: Path) -> None:
+    """Remove packs that a dead process had begun to receive. The caller holds the commit lock."""
+    for path in folder.glob(f"{INCOMING_PREFIX}*_pack"):
+        lock = disk.KernelLock(path)
+        with contextlib.suppress(OSError), lock:
+            if lock.try_take():
+                path.unlink(missing_ok=True)
+    for path in folder.glob(f"{INCOMING_PREFIX}*_idx"):
+        start = path.name.removesuffix("_idx")
+        if not (folder / f"{start}_pack").exists():
+            # Killed between the two renames: nobody reads a pack that has no index.
+            name = start.removeprefix(INCOMING_PREFIX)
+            with contextlib.suppress(OSError):
+                (folder / f"{name}.pack").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)

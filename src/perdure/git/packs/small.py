@@ -146,6 +146,10 @@ class PackWriter:
             stream.finish(read_back=False)
             stream.put_in_place()
 
+    def adopt(self, name: str) -> None:
+        """Start reading from a pack that came from outside. It stays as it is."""
+        self._store.add_pack(name)
+
     def _note(self, line: str) -> None:
         """Remember packs as ours. A lost line costs a pack that is never joined, nothing else."""
         fd = os.open(
@@ -221,3 +225,7 @@ class PackWriter:
     def remove_dead_keeps(self) -> None:
         """Release the packs of dead processes."""
         keeps.remove_dead_keeps(self._folder)
+
+    def remove_dead_incoming(self) -> None:
+        """Remove what a dead process had begun to receive."""
+        keeps.remove_dead_incoming(self._folder)

@@ -16,7 +16,8 @@ from perdure.git import disk
 from perdure.git.objects.pack import PackFile
 from perdure.git.packs.scan import verify
 
-_MODE = 0o400
+PACK_MODE = 0o400
+"""Of packs and their indexes: nobody changes one."""
 BACKGROUND_PREFIX = "tmp_perdure_"
 """Start of the names of unfinished packs; `git prune` removes what begins with ``tmp_`` too."""
 _SYNC_EVERY = 512 * 1024
@@ -27,7 +28,7 @@ rest = 0.0
 """Seconds to wait after each piece; whoever has time sets it."""
 
 
-def _index_of(rows: Sequence[tuple[bytes, int, int]], checksum: bytes) -> bytes:
+def index_of(rows: Sequence[tuple[bytes, int, int]], checksum: bytes) -> bytes:
     """An index of version 2 for a pack below 2 GiB.
 
     Args:
@@ -75,7 +76,9 @@ class PackStream(contextlib.AbstractContextManager["PackStream"]):
         self._index = folder / f"{prefix}{mark}_idx"
         self._sum = hashlib.sha1(usedforsecurity=False)
         self._rows: list[tuple[bytes, int, int]] = []
-        self._fd = os.open(self._pack, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+        self._fd = os.open(
+            self._pack, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PACK_MODE
+        )
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self.size = 0
@@ -122,7 +125,7 @@ class PackStream(contextlib.AbstractContextManager["PackStream"]):
         if read_back and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
         self._close()
-        disk.write_file(self._index, _index_of(self._rows, checksum), mode=_MODE)
+        disk.write_file(self._index, index_of(self._rows, checksum), mode=PACK_MODE)
         if read_back:
             verify(PackFile(self._index, self._pack))
         self._name = self._name or f"pack-{checksum.hex()}"

@@ -1,0 +1,260 @@
+"""A pack that another repository sends: received, resolved, checked, and only then put in place.
+
+Until `IncomingPack.put_in_place` nothing that it holds can be read by anyone; whatever is wrong,
+`abandon` leaves the repository as it was. docs/durability.md has the order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from perdure.git import disk
+from perdure.git.errors import RefusedPack, storage_errors
+from perdure.git.objects.fsck import MOST_TROUBLES, Inspection, Trouble
+from perdure.git.objects.pack import KINDS
+from perdure.git.objects.store import ObjectStore
+from perdure.git.packs.delta import full_entry
+from perdure.git.packs.keep import INCOMING_PREFIX, Keep
+from perdure.git.packs.resolve import IncomingLimits, PackResolver
+from perdure.git.packs.small import PackWriter, fresh_name
+from perdure.git.packs.write import PACK_MODE, index_of
+from perdure.progress import Progress
+
+_EVERY = 2048
+_FEW = 1024
+"""Objects that are stored as a turn's are: a pack of each of many small fetches would stay."""
+_FEW_BYTES = 8 * 1024 * 1024
+_STANDARD = IncomingLimits()
+
+
+class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
+    """One pack on its way in.
+
+    Attributes:
+        size: bytes received.
+        count: how many objects it holds, once it is resolved.
+        numbers: their type numbers by raw id, once it is resolved.
+        inspection: what they name, and what is odd.
+    """
+
+    def __init__(self, git_dir: Path, *, limits: IncomingLimits = _STANDARD) -> None:
+        """Receive nothing yet.
+
+        Args:
+            git_dir: the common git folder.
+            limits: what the pack may be and cost.
+        """
+        self.size = 0
+        self.count = 0
+        self.numbers: dict[bytes, int] = {}
+        self.inspection = Inspection()
+        self._limits = limits
+        self._folder = git_dir / "objects" / "pack"
+        self._name = fresh_name()
+        self._pack = self._folder / f"{INCOMING_PREFIX}{self._name}_pack"
+        self._index = self._folder / f"{INCOMING_PREFIX}{self._name}_idx"
+        self._lock = disk.KernelLock(self._pack)
+        self._sum = hashlib.sha1(usedforsecurity=False)
+        self._tail = b""
+        self._few: list[tuple[str, bytes, bytes]] | None = []
+        self._few_left = _FEW_BYTES
+
+    def write(self, data: bytes) -> None:
+        """Take bytes as they come.
+
+        Raises:
+            RefusedPack: it is larger than it may be.
+            StorageFull, ReadOnly, WriteFailed: it could not be written.
+        """
+        self.size += len(data)
+        if self.size > self._limits.pack_bytes:
+            raise RefusedPack(f"it has more than {self._limits.pack_bytes:,} bytes")
+        with storage_errors("receiving a pack"):
+            if self._lock.fd < 0:
+                disk.make_folder(self._folder)
+                self._lock.try_take()
+            disk.write_all(self._lock.fd, data)
+        # All but the last 20 bytes, which are the sum of those before.
+        joined = self._tail + data
+        self._sum.update(joined[:-20])
+        self._tail = joined[-20:]
+
+    def index(self, store: ObjectStore, *, progress: Progress | None = None) -> None:
+        """Resolve every object, and write the index. Nothing is visible yet.
+
+        Args:
+            store: where the objects are that a thin pack is built on.
+            progress: called every so often with how many objects are done, and how many there are.
+
+        Raises:
+            RefusedPack: it is broken, or beyond a limit.
+            DamagedRepository: it is built on an object that is missing or broken here.
+            StorageFull, ReadOnly, WriteFailed: it could not be written.
+        """
+        if not self.size:
+            return
+        if self._sum.digest() != self._tail:
+            raise RefusedPack("it is cut short, or was changed on its way")
+        with storage_errors("receiving a pack"):
+            self._resolve(store, progress)
+
+    def _resolve(self, store: ObjectStore, progress: Progress | None) -> None:
+        resolver = PackResolver(self._lock.fd, self.size, self._limits)
+
+        def read_base(oid: bytes) -> tuple[bytes, bytes]:
+            return store.read(oid.hex(), self._limits.object_bytes)
+
+        total = resolver.count
+        look, numbers = self.inspection.look, self.numbers
+        for done, (_, number, oid, data) in enumerate(resolver.objects(read_base)):
+            kind = KINDS[number]
+            numbers[oid] = number
+            look(kind, oid, data)
+            self._note_few(oid, kind, data)
+            if progress is not None and done % _EVERY == 0:
+                progress(done, total)
+        if len(numbers) != total:
+            raise RefusedPack("it holds one object twice")
+        self.count = total
+        if self._few is None:
+            self._complete(resolver)
+
+    def _note_few(self, oid: bytes, kind: bytes, data: bytes) -> None:
+        if self._few is not None:
+            self._few_left -= len(data)
+            self._few.append((oid.hex(), kind, data))
+            if len(self._few) > _FEW or self._few_left < 0:
+                self._few = None
+
+    def _complete(self, resolver: PackResolver) -> None:
+        """Add what a thin pack is built on, and write the index; both are on disk then."""
+        fd = self._lock.fd
+        rows = [
+            (bytes(resolver.oids[20 * entry : 20 * entry + 20]), crc, resolver.offsets[entry])
+            for entry, crc in enumerate(resolver.crcs)
+        ]
+        checksum = self._tail
+        if resolver.outside:
+            at = resolver.offsets[-1]
+            for oid, (kind, data) in resolver.outside.items():
+                entry = full_entry(kind, data)
+                os.pwrite(fd, entry, at)
+                rows.append((oid, zlib.crc32(entry), at))
+                at += len(entry)
+            os.pwrite(fd, len(rows).to_bytes(4), 8)
+            checksum = _sum_of(fd, at)
+            os.pwrite(fd, checksum, at)
+        os.fchmod(fd, PACK_MODE)
+        disk.sync(fd)
+        disk.write_file(self._index, index_of(rows, checksum), mode=PACK_MODE)
+
+    def put_in_place(self, packs: PackWriter) -> Keep | None:
+        """Make the objects part of the repository; on disk when this returns.
+
+        The caller holds the commit lock.
+
+        Args:
+            packs: the writer of the repository's packs.
+
+        Returns:
+            What keeps git from removing them; to be released when the refs have moved, or will
+            not. None where nothing came.
+
+        Raises:
+            StorageFull, ReadOnly, WriteFailed: nothing is in place.
+        """
+        if not self.count:
+            self.abandon()
+            return None
+        with storage_errors("storing what came"):
+            if self._few is not None:
+                keep = packs.write(self._few)
+                self.abandon()
+                return keep
+            keep = Keep(self._folder, self._name)
+            try:
+                self._pack.rename(self._folder / f"{self._name}.pack")
+                self._index.rename(self._folder / f"{self._name}.idx")
+                disk.sync_folder(self._folder)
+                packs.adopt(self._name)
+            except BaseException:
+                keep.release()
+                raise
+            self._lock.release()
+            return keep
+
+    def abandon(self) -> None:
+        """Remove what was received, unless it is in place."""
+        if self._lock.fd >= 0:
+            for path in (self._pack, self._index):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            self._lock.release()
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()
+
+
+def _sum_of(fd: int, size: int) -> bytes:
+    """SHA-1 of the first bytes of a file."""
+    made = hashlib.sha1(usedforsecurity=False)
+    at = 0
+    while at < size:
+        piece = os.pread(fd, min(1 << 20, size - at), at)
+        made.update(piece)
+        at += len(piece)
+    return made.digest()
+
+
+def check_incoming(
+    incoming: IncomingPack, store: ObjectStore, tips: Collection[str]
+) -> list[Trouble]:
+    """What is wrong with a resolved pack, before it is put in place.
+
+    Whatever any of its objects names must be in it or here already: so all that the tips reach is
+    here when it is in place. What is here already is not looked at again.
+
+    Args:
+        incoming: the pack.
+        store: what is here already.
+        tips: ids that refs are about to have.
+
+    Returns:
+        What is odd about its objects, or missing; nothing where all is well.
+
+    Raises:
+        DamagedRepository: an object that is here cannot be read.
+    """
+    seen = incoming.inspection
+    return [*seen.troubles, *itertools.islice(_unmet(incoming, store, tips), MOST_TROUBLES)]
+
+
+def _unmet(incoming: IncomingPack, store: ObjectStore, tips: Collection[str]) -> Iterator[Trouble]:
+    """What is named and is nowhere, or is something else than it is named as."""
+    seen = incoming.inspection
+    wanted = itertools.chain(
+        zip(seen.trees, itertools.repeat(b"tree")),
+        zip(seen.commits, itertools.repeat(b"commit")),
+        zip(seen.blobs, itertools.repeat(b"blob")),
+        seen.tagged.items(),
+    )
+    for oid, kind in wanted:
+        number = incoming.numbers.get(oid)
+        there = KINDS[number] if number is not None else _kind_here(store, oid.hex())
+        if there is None:
+            yield Trouble("missing", oid.hex(), f"a {kind.decode()} is missing from what came")
+        elif there != kind:
+            yield Trouble("kind", oid.hex(), f"it is a {there.decode()}, not a {kind.decode()}")
+    for tip in tips:
+        if bytes.fromhex(tip) not in incoming.numbers and not store.has(tip):
+            yield Trouble("missing", tip, "it was promised, and did not come")
+
+
+def _kind_here(store: ObjectStore, oid: str) -> bytes | None:
+    return store.size(oid)[0] if store.has(oid) else None
