@@ -30,6 +30,7 @@ NOUNS = {
     "ranking",
     "scoring",
     "spelling",
+    "system_keyring",
     "v2_wording",
 }
 """Module names in -ing that are nouns (`missing` is git's own; packs are incoming or outgoing)."""

@@ -15,6 +15,7 @@ from keyring.compat.properties import classproperty
 
 from perdure.backends import keys
 from perdure.backends.errors import AuthenticationFailed, BadParameter
+from perdure.system_keyring import keyring_ready
 
 
 class Memory(keyring.backend.KeyringBackend):
@@ -131,7 +132,7 @@ def test_the_keyring_is_imported_by_who_needs_it() -> None:
 
 
 def test_a_stored_key_is_found_again_by_its_reference(memory: Memory) -> None:
-    assert keys.keyring_ready()
+    assert keyring_ready()
     reference = keys.store("perdure", "anthropic/work", " kept-apart\n")
     assert reference == "keyring:perdure/anthropic/work"
     assert memory.kept == {("perdure", "anthropic/work"): "kept-apart"}
@@ -146,7 +147,7 @@ def test_without_a_keyring_nothing_is_stored(
     nobody = [NONE["fails"]()]
     monkeypatch.setattr(keyring.backend, "get_all_keyring", lambda: nobody)
     keyring.set_keyring(NONE[none]())
-    assert not keys.keyring_ready()
+    assert not keyring_ready()
     with pytest.raises(AuthenticationFailed, match=r"no keyring.*env:NAME") as caught:
         keys.store("perdure", "me", "kept-apart")
     assert "kept-apart" not in str(caught.value)

@@ -10,6 +10,13 @@ import os
 import re
 
 from perdure.backends.errors import AuthenticationFailed, BadParameter
+from perdure.system_keyring import (
+    KeyringRefused,
+    NoKeyring,
+    keyring_ready,
+    read_secret,
+    store_secret,
+)
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|keyring:[^/\s]+/\S+")
 
@@ -21,24 +28,6 @@ _loaded: set[str] = set()
 def loaded_secrets() -> frozenset[str]:
     """The keys this process has resolved, so that nothing stored or printed contains them."""
     return frozenset(_loaded)
-
-
-def keyring_ready() -> bool:
-    """Whether this machine has a working keyring. Never raises.
-
-    Looking for one imports every keyring there is and may ask the desktop's bus: call this in a
-    thread where a screen waits.
-    """
-    try:
-        import keyring
-
-        found = keyring.get_keyring()
-        # A chain stands for its members; the keyring that fails and the one that forgets have 0
-        # and -1.
-        members = getattr(found, "backends", None) or [found]
-        return max(float(each.priority) for each in members) > 0
-    except Exception:  # noqa: BLE001 - a keyring's backends are other people's code
-        return False
 
 
 def store(service: str, user: str, secret: str) -> str:
@@ -69,18 +58,14 @@ def store(service: str, user: str, secret: str) -> str:
     _loaded.add(secret)
     if not keyring_ready():
         raise AuthenticationFailed("this machine has no keyring", next_step=_INSTEAD)
-    import keyring
-
     try:
-        keyring.set_password(service, user, secret)
-        kept = keyring.get_password(service, user)
-    except Exception as error:  # noqa: BLE001 - as above
-        # Not chained: what a keyring says may repeat the key.
+        kept = store_secret(service, user, secret)
+    except KeyringRefused as error:
         raise AuthenticationFailed(
-            f"the keyring did not accept the key ({type(error).__name__})",
+            f"the keyring did not accept the key ({error})",
             next_step=f"unlock the keyring, or {_INSTEAD}",
         ) from None
-    if kept != secret:
+    if not kept:
         raise AuthenticationFailed("the keyring did not keep the key", next_step=_INSTEAD)
     return reference
 
@@ -127,24 +112,20 @@ def _from_environment(name: str, backend: str) -> str:
 def _from_keyring(name: str, backend: str) -> str:
     service, _, user = name.partition("/")
     try:
-        import keyring
-        import keyring.errors
+        secret = read_secret(service, user)
     except ImportError as error:
         raise AuthenticationFailed(
             f"the key of backend {backend} is in a keyring, and the package keyring is missing",
             next_step=f"pip install keyring, or {_INSTEAD}",
         ) from error
-    try:
-        secret = (keyring.get_password(service, user) or "").strip()
-    except keyring.errors.NoKeyringError as error:
+    except NoKeyring as error:
         raise AuthenticationFailed(
             f"the key of backend {backend} is in a keyring, and this machine has none",
             next_step=_INSTEAD,
         ) from error
-    except Exception as error:
-        # Its own errors, and those of the desktop's bus beneath it.
+    except KeyringRefused as error:
         raise AuthenticationFailed(
-            f"the keyring did not return the key of backend {backend} ({type(error).__name__})",
+            f"the keyring did not return the key of backend {backend} ({error})",
             next_step=f"unlock the keyring, or {_INSTEAD}",
         ) from error
     if not secret:

@@ -15,7 +15,7 @@ from perdure.actions.backends.manage import BackendActions
 from perdure.backends.destination import default_address, destination
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import BackendError
-from perdure.backends.keys import keyring_ready, resolve, store
+from perdure.backends.keys import resolve, store
 from perdure.backends.model_list import offered_models
 from perdure.backends.protocol import OfferedModel
 from perdure.cli.input.ask import ask, ask_hidden, ask_yes_no, choose, missing_answer, on_terminal
@@ -24,6 +24,7 @@ from perdure.cli.render.output import print_line, wait_for
 from perdure.companion.config.manifest import Manifest
 from perdure.errors import Problem
 from perdure.snapshot.companion import backend_spec
+from perdure.system_keyring import keyring_ready
 
 # What the providers' own programs call the variable, so what is there already on many machines.
 _VARIABLES = {

@@ -148,17 +148,15 @@ def _from_url(scheme: str, rest: str) -> tuple[Address, UrlSecret | None]:
     host, port = _host_and_port(where)
     user, colon, secret = who.partition(":")
     user, secret = unquote(user), unquote(secret)
+    is_web = scheme in {"http", "https"}
+    if is_web and ("?" in path or "#" in path):
+        raise _bad("an address of a repository has no ? and no #")
+    asked = path if is_web else unquote(path)
     kept: UrlSecret | None = None
-    if scheme in {"http", "https"}:
-        if "?" in path or "#" in path:
-            raise _bad("an address of a repository has no ? and no #")
-        if secret in _WITHOUT_MEANING and (colon or _TOKEN.fullmatch(user)) and user:
-            kept, user = UrlSecret("", user), ""
-        elif secret:
-            kept = UrlSecret(user, secret)
-        asked = path
-    else:
-        asked = unquote(path)
+    if is_web and user and secret in _WITHOUT_MEANING and (colon or _TOKEN.fullmatch(user)):
+        kept, user = UrlSecret("", user), ""
+    elif secret:
+        kept = UrlSecret(user, secret)
     if not asked.strip("/"):
         raise _bad("the address names a host, but no repository there")
     shown = f"{scheme}://" + (f"{user}@" if user else "") + where + path

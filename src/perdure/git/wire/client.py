@@ -53,6 +53,7 @@ MOST_SAID = 10_000
 _PREFIXES = [b"HEAD", HEADS.encode(), TAGS.encode(), b"refs/perdure/"]
 _OID = re.compile(rb"[0-9a-f]{40}")
 _HEAD_ROW = re.compile(rb"[0-9a-f]{40,64} HEAD symref-target:(\S+)|unborn HEAD symref-target:(\S+)")
+_ADVERTISEMENT = "application/x-git-(?:upload|receive)-pack-advertisement"
 _HEAD_CAPABILITY = re.compile(rb"symref=HEAD:(\S+)")
 
 
@@ -133,6 +134,14 @@ class WebClient(AbstractHttpGitClient):
     ) -> tuple[Answer, Callable[[int], bytes]]:
         del raise_for_status
         answer = self._server.ask(url, headers or {}, _blocks(data))
+        if data is None and not re.fullmatch(_ADVERTISEMENT, answer.content_type):
+            # dulwich would take a page that asks to sign in for a list of refs.
+            answer.close()
+            raise NotGit(
+                f"{self._server.host} shows a page, and no repository that git could push to",
+                SAFE,
+                "check the address; where it is right, the server wants a password or token",
+            )
         if data is None or (isinstance(data, bytes) and b"command=ls-refs" in data[:64]):
             answer.keep_all()
             self.head.look(answer.kept)
@@ -345,8 +354,10 @@ class ClientTransport:
         try:
             yield
         except RemoteProblem:
+            self._end()
             raise
         except Exception as error:  # noqa: BLE001 - of what a stranger sent, dulwich raises many
+            self._end()
             if self._ours is not None:
                 raise self._ours from None
             raise self._problem(error) from None
@@ -374,11 +385,7 @@ class ClientTransport:
                 return self._of_protocol(server_words(str(error)))
             case OSError():
                 return cut_off()
-        return NotGit(
-            f"the remote does not answer as git does ({type(error).__name__})",
-            SAFE,
-            "check the address; git ls-remote shows what answers there",
-        )
+        return _not_git(type(error).__name__)
 
     def _of_protocol(self, words: str) -> RemoteProblem:
         """Of a word that the server ended the conversation with, or what it cut short."""
@@ -390,9 +397,19 @@ class ClientTransport:
             )
         if re.search(r"not enabled|not allowed|read.?only|denied|forbidden", words, re.IGNORECASE):
             return NotAllowed(f"the remote does not allow it: {words}", SAFE, "ask whoever runs it")
-        if re.search(r"Length of pkt read|Invalid pkt-line", words):
+        if "Length of pkt read" in words:
             return cut_off()
+        if re.search("pkt-line|first line|number of packets|content-type", words, re.IGNORECASE):
+            return _not_git(words)
         return CutOff(f"the remote ended the conversation: {words}", SAFE, "try again")
+
+
+def _not_git(what: str) -> NotGit:
+    return NotGit(
+        f"the remote does not answer as git does ({what})",
+        SAFE,
+        "check the address; git ls-remote shows what answers there",
+    )
 
 
 def _said(progress: Callable[[str], None]) -> Callable[[bytes], None]:

@@ -145,6 +145,11 @@ class WebServer:
         self._open: dict[str, http.client.HTTPConnection] = {}
 
     @property
+    def host(self) -> str:
+        """Whose server it is."""
+        return self._address.host
+
+    @property
     def url(self) -> str:
         """The repository's URL, without a user."""
         return f"{self._address.origin}{quote(self._address.path, safe=_SAFE_IN_PATH)}"
@@ -160,7 +165,8 @@ class WebServer:
         """
         answer = self._sent(url, headers, body)
         offers = self._credentials.offers() if self._credentials is not None else iter(())
-        tried = self._signed is not None
+        known = self._signed
+        tried = known is not None
         while answer.status == 401:
             self._refused()
             answer.close()
@@ -170,7 +176,7 @@ class WebServer:
         if answer.status != 200:
             with contextlib.closing(answer):
                 raise self._problem(answer)
-        if self._signed is not None and self._credentials is not None:
+        if self._signed is not known and self._signed is not None and self._credentials is not None:
             self._credentials.accepted(self._signed)
         return answer
 

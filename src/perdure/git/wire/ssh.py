@@ -161,6 +161,9 @@ def start_ssh(
 
 def end_ssh(process: subprocess.Popen[bytes]) -> None:
     """Close the pipes; ssh ends by that, and with all that it started if it does not."""
+    if process.stdin is None and process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with contextlib.suppress(OSError):
@@ -171,6 +174,50 @@ def end_ssh(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def key_trouble(address: Address, options: Sequence[str]) -> str:
+    """Connect without signing in, for the host key alone; what ssh says of it.
+
+    Args:
+        address: where.
+        options: what holds for this connection before everything else.
+
+    Raises:
+        RemoteProblem: there is no ssh on this machine.
+    """
+    mine = ssh_words()
+    # Before the user's own options, behind a program that starts ssh (env, sshpass).
+    at = next((i + 1 for i, word in enumerate(mine) if os.path.basename(word) == "ssh"), len(mine))  # noqa: PTH119
+    words = [
+        *mine[:at], *options, *mine[at:], *ssh_options(),
+        "-o", "PreferredAuthentications=none", "-o", "ControlPath=none",
+        *place_words(address), "exit",
+    ]  # fmt: skip
+    return _said(words, CONNECT_SECONDS * 3)[1]
+
+
+def ssh_settings(address: Address) -> dict[str, list[str]]:
+    """What ssh's configuration comes to for an address (``ssh -G``); nothing is connected.
+
+    Raises:
+        RemoteProblem: there is no ssh on this machine.
+    """
+    said, _ = _said([*ssh_words(), "-G", *place_words(address)], CONNECT_SECONDS)
+    rows = (row.split() for row in said.splitlines())
+    return {row[0]: row[1:] for row in rows if len(row) > 1}
+
+
+def _said(words: Sequence[str], seconds: float) -> tuple[str, str]:
+    """Run ssh for what it says, on standard output and standard error."""
+    process = start_ssh(words, ssh_environment(), stdin=subprocess.DEVNULL)
+    try:
+        said, trouble = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        said, trouble = b"", b"Connection timed out"
+    finally:
+        end_ssh(process)
+    return said.decode("utf-8", "replace"), trouble.decode("utf-8", "replace")
 
 
 _NO_WAY = (
