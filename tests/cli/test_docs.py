@@ -36,7 +36,7 @@ Generated from each command's `--help`; a test keeps it up to date.
 | --- | --- | --- |
 | `say`, `regenerate`, `chat --plain` | a message got no complete reply | |
 | `undo`, `redo` | there is nothing to undo or redo | |
-| `merge` | | there are conflicts to resolve |
+| `merge`, `conflicts` | | there are conflicts to resolve |
 | `persona check` | | something was found |
 | `why` | | the hash does not match |
 """

@@ -114,6 +114,7 @@ RUN = [
     (("switch", "main"), 0),
     (("merge", "side"), 0),
     (("merge",), 1),
+    (("conflicts",), 0),
     (("alternatives", "@"), 0),
     (("regenerate", "@", "--dry-run"), 0),
     (("edit", "@", "Three and a half."), 0),

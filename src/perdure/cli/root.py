@@ -36,6 +36,7 @@ _COMMANDS = {
     "branch": ("branch", "List, create or delete branches."),
     "switch": ("switch", "Switch to another branch."),
     "merge": ("merge", "Merge another branch into this one."),
+    "conflicts": ("conflicts", "List and settle what two devices changed differently."),
     "revert": ("revert", "Revert one change to persona or memory; keep later turns."),
     "restore": ("restore", "Restore files to an earlier version."),
     "tag": ("tag", "Name a revision, or list the tags."),

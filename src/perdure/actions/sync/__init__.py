@@ -2,5 +2,6 @@
 
 `tips.py` merges two *tips*, the newest commits of a branch on two devices, into a commit that
 depends on them alone. A *conflict* of such a merge is a place that both changed: one side's lines
-are taken, nobody is asked, and the other side's stay to be looked at.
+are taken, nobody is asked. It is *open* until somebody *settles* it (`conflicts.py`) or edits those
+lines.
 """

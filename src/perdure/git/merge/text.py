@@ -30,13 +30,15 @@ class Merged:
     Attributes:
         content: the text, with git's marks around what is in conflict.
         pairs: what stands against each other, ours and theirs; empty without a conflict.
+        starts: without marks: for each pair the line of ``content``, from 0, at which it stands.
     """
 
     content: bytes
     pairs: tuple[tuple[bytes, bytes], ...] = ()
+    starts: tuple[int, ...] = ()
 
 
-def _lines(data: bytes) -> list[bytes]:
+def text_lines(data: bytes) -> list[bytes]:
     """Lines with their ends; only LF ends one."""
     return re.findall(rb"[^\n]*\n|[^\n]+", data)
 
@@ -62,7 +64,9 @@ def merge_text(
         return Merged(theirs)
     out: list[bytes] = []
     pairs: list[tuple[bytes, bytes]] = []
-    for head, left, right, tail, _ in _stretches(_lines(base), _lines(ours), _lines(theirs)):
+    for head, left, right, tail, _ in _stretches(
+        text_lines(base), text_lines(ours), text_lines(theirs)
+    ):
         out.extend(head)
         if left or right:
             out.extend(_marked(left, right, names))
@@ -81,11 +85,16 @@ def merge_taking(base: bytes, kept: bytes, other: bytes) -> Merged:
     """
     out: list[bytes] = []
     pairs: list[tuple[bytes, bytes]] = []
-    for head, left, right, tail, _ in _stretches(_lines(base), _lines(kept), _lines(other)):
-        out.extend((*head, *_ended(left, before=tail), *tail))
+    starts: list[int] = []
+    for head, left, right, tail, _ in _stretches(
+        text_lines(base), text_lines(kept), text_lines(other)
+    ):
+        out.extend(head)
         if left or right:
             pairs.append((b"".join(left), b"".join(right)))
-    return Merged(b"".join(out), tuple(pairs))
+            starts.append(len(out))
+        out.extend((*_ended(left, before=tail), *tail))
+    return Merged(b"".join(out), tuple(pairs), tuple(starts))
 
 
 def merge_union(base: bytes, ours: bytes, theirs: bytes) -> bytes:
@@ -95,7 +104,9 @@ def merge_union(base: bytes, ours: bytes, theirs: bytes) -> bytes:
     if ours == base:
         return theirs
     out: list[bytes] = []
-    for head, left, right, tail, _ in _stretches(_lines(base), _lines(ours), _lines(theirs)):
+    for head, left, right, tail, _ in _stretches(
+        text_lines(base), text_lines(ours), text_lines(theirs)
+    ):
         out.extend((*head, *_ended(left, before=right or tail), *right, *tail))
     return b"".join(out)
 
@@ -106,7 +117,9 @@ def merge_lists(base: bytes, ours: bytes, theirs: bytes) -> bytes:
     An item is a line that begins with ``- ``. One that both sides added stands once.
     """
     out: list[bytes] = []
-    for head, left, right, tail, before in _stretches(_lines(base), _lines(ours), _lines(theirs)):
+    for head, left, right, tail, before in _stretches(
+        text_lines(base), text_lines(ours), text_lines(theirs)
+    ):
         here, there, past = ({_item(line) for line in part} for part in (left, right, before))
         mine = [line for line in left if not _item(line) or _item(line) not in past - there]
         other = [line for line in right if not _item(line) or _item(line) not in past | here]

@@ -48,14 +48,18 @@ class TipConflict:
             ``folder``: the other side has a folder of that name.
         kept: the commit that last changed it on the side that was taken.
         other: the commit that last changed it on the other side.
+        other_tip: the parent of the merge that has the other side's version.
         hunks: of a ``text`` the lines that stand against each other: taken, not taken.
+        starts: for each of them the line of the merged file, from 0, at which it stands.
     """
 
     path: str
     kind: str
     kept: str
     other: str
+    other_tip: str
     hunks: tuple[tuple[bytes, bytes], ...] = ()
+    starts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +255,7 @@ class _Merger:
             return self._sound(path, (ours, theirs), newer)
         conflict = self._conflict(path, "text", newer) if merged.pairs else None
         if conflict is not None:
-            conflict = replace(conflict, hunks=merged.pairs)
+            conflict = replace(conflict, hunks=merged.pairs, starts=merged.starts)
         return self._chosen(path, merged.content), conflict
 
     def _merged(self, path: str, base: bytes, texts: tuple[bytes, bytes], newer: int) -> Merged:
@@ -309,7 +313,7 @@ class _Merger:
     def _conflict(self, path: str, kind: str, kept: int) -> TipConflict:
         tips = (self.sides.ours, self.sides.theirs)
         last = [self._last(path, tips[at], tips[1 - at]) for at in (kept, 1 - kept)]
-        return TipConflict(path, kind, last[0].id, last[1].id)
+        return TipConflict(path, kind, last[0].id, last[1].id, tips[1 - kept])
 
     def _newer(self, path: str, tips: tuple[str, str]) -> int:
         """Which of two commits has the later last change of a path, by its time and then its id."""

@@ -1,0 +1,295 @@
+"""Places that two devices changed differently: found in the history, settled by a commit.
+
+A conflict is open as long as the lines that the merge took still stand in the file as it left them,
+and no later commit has a ``Settles:`` trailer for it: an edit of those lines settles it too.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from perdure.actions.errors import CannotAct
+from perdure.actions.hand_edits import KINDS
+from perdure.actions.history.merge import RESOLVER
+from perdure.actions.subjects import Edit
+from perdure.actions.workspace import Workspace
+from perdure.companion.clock import now
+from perdure.git.merge.text import text_lines
+from perdure.git.merge.tips import (
+    SYNC_AUTHOR,
+    TipConflict,
+    conflict_paths,
+    path_as_value,
+    path_from,
+    tip_conflicts,
+)
+from perdure.git.operations.operation import RefMove, made_commit, perform
+from perdure.git.repository.repository import Change, CommitInfo, Repository
+from perdure.git.timeline.query import Query
+
+SETTLES = "Settles"
+"""Trailer of a commit that settles a conflict: the merge's id, a space, the path."""
+_SAYS = "Settles what two devices had changed differently."
+_REVERTS = "This reverts commit "
+Choice = Literal["keep", "other", "both"] | bytes
+"""What becomes of a place: as it is, as the other side has it, both, or words of one's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictSide:
+    """Who changed a file last on one of the two sides, and when."""
+
+    commit: str
+    author: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictHunk:
+    """Lines that stand against each other, and where those that were taken are by now.
+
+    Attributes:
+        kept: the lines that were taken; empty where that side has none.
+        other: the other side's.
+        start: the first of the taken lines in the file, from 0.
+    """
+
+    kept: bytes
+    other: bytes
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConflict:
+    """A file with places that two devices changed differently.
+
+    Attributes:
+        merges: ids of the merges that hold it: several where lines of history crossed.
+        path: the file.
+        kind: as in `perdure.git.merge.tips.TipConflict`.
+        kept: the side that was taken.
+        other: the other one.
+        hunks: the places, of a ``text``; else one with both files, empty for what is no text.
+        content: the file by now; None where there is none.
+        other_content: the other side's whole file; None where it took it away.
+        tip: the commit as of which all this is.
+    """
+
+    merges: tuple[str, ...]
+    path: str
+    kind: str
+    kept: ConflictSide
+    other: ConflictSide
+    hunks: tuple[ConflictHunk, ...]
+    content: bytes | None
+    other_content: bytes | None
+    tip: str
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain data."""
+        sides = (("kept", self.kept), ("other", self.other))
+        return {
+            "file": self.path,
+            "kind": self.kind,
+            "merges": list(self.merges),
+            **{
+                name: {"commit": side.commit, "author": side.author, "at": side.at.isoformat()}
+                for name, side in sides
+            },
+            "places": [
+                {
+                    "line": hunk.start + 1,
+                    "kept": hunk.kept.decode("utf-8", "replace"),
+                    "other": hunk.other.decode("utf-8", "replace"),
+                }
+                for hunk in self.hunks
+            ],
+        }
+
+
+def open_conflicts(repo: Repository, tip: str) -> list[OpenConflict]:
+    """The conflicts below a commit that nobody has settled, the newest merge's first."""
+    query = Query(author=SYNC_AUTHOR.email)
+    merges = [each.commit for each in repo.timeline().listing(tip, query)]
+    return conflicts_of(repo, tip, [each for each in merges if conflict_paths(each)])
+
+
+def conflicts_of(repo: Repository, tip: str, merges: Sequence[CommitInfo]) -> list[OpenConflict]:
+    """The conflicts of some merges below a commit that nobody has settled."""
+    if not merges:
+        return []
+    settled = _settled(repo, tip, min(each.committed_at for each in merges))
+    found: dict[tuple[object, ...], OpenConflict] = {}
+    for merge in merges:
+        for conflict in tip_conflicts(repo, merge, resolver=RESOLVER):
+            if (merge.id, conflict.path) in settled:
+                continue
+            opened = _opened(repo, tip, merge, conflict)
+            if opened is not None:
+                key = (opened.path, opened.kind, opened.hunks)
+                known = found.get(key, opened)
+                merged = tuple(dict.fromkeys((*known.merges, merge.id)))
+                found[key] = replace(known, merges=merged)
+    return list(found.values())
+
+
+def _settled(repo: Repository, tip: str, since: datetime) -> set[tuple[str, str]]:
+    """What trailers settle, but for those of commits that were reverted: merge and path."""
+
+    def saying(words: str) -> Iterator[CommitInfo]:
+        query = Query(grep=words, since=since)
+        return (each.commit for each in repo.timeline().listing(tip, query))
+
+    commits = list(saying(_SAYS))
+    if not commits:
+        return set()
+    reverted = {
+        line.removeprefix(_REVERTS).rstrip(".")
+        for info in saying(_REVERTS)
+        for line in info.body.split("\n")
+        if line.startswith(_REVERTS)
+    }
+    found = set()
+    for info in commits:
+        for key, value in info.trailers if info.id not in reverted else ():
+            merge, _, named = value.partition(" ")
+            path = path_from(named) if key == SETTLES else None
+            if path is not None:
+                found.add((merge, path))
+    return found
+
+
+def _opened(
+    repo: Repository, tip: str, merge: CommitInfo, conflict: TipConflict
+) -> OpenConflict | None:
+    """A conflict as the file stands by now; None where it was edited since."""
+    path = conflict.path
+    there, merged = repo.oid(path, tip), repo.oid(path, merge.id)
+    other_oid = repo.oid(path, conflict.other_tip)
+    content = repo.blob(there) if there is not None else None
+    other = repo.blob(other_oid) if other_oid is not None else None
+    hunks: tuple[ConflictHunk, ...]
+    if conflict.kind == "text":
+        before = repo.blob(merged) if merged is not None else b""
+        hunks = tuple(_places(conflict, before, content)) if content is not None else ()
+    elif there == merged:
+        texts = [each or b"" for each in (content, other)]
+        is_text = conflict.kind != "folder" and not any(b"\0" in each for each in texts)
+        hunks = (ConflictHunk(texts[0], texts[1], 0) if is_text else ConflictHunk(b"", b"", 0),)
+    else:
+        hunks = ()
+    if not hunks:
+        return None
+    kept, lost = (_side(repo, commit) for commit in (conflict.kept, conflict.other))
+    return OpenConflict(
+        (merge.id,), path, conflict.kind, kept, lost, hunks, content, other, repo.resolve(tip)
+    )
+
+
+def _side(repo: Repository, commit: str) -> ConflictSide:
+    info = repo.commit_info(commit)
+    return ConflictSide(commit, info.author.name, info.at)
+
+
+def _places(conflict: TipConflict, merged: bytes, content: bytes) -> Iterator[ConflictHunk]:
+    """Where the places of a conflict are by now; those whose lines were edited are left out."""
+    before, after = text_lines(merged), text_lines(content)
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    blocks = matcher.get_matching_blocks()
+    for (kept, other), start in zip(conflict.hunks, conflict.starts, strict=True):
+        end = start + len(text_lines(kept))
+        for at, to, size in blocks:
+            # What was taken out is open as long as its neighbours have not come apart.
+            low = at if start < end else at + (start > 0)
+            high = at + size - (start == end and end < len(before))
+            if low <= start and end <= high:
+                yield ConflictHunk(kept, other, to + start - at)
+                break
+
+
+# Settling
+
+
+def settle(workspace: Workspace, conflict: OpenConflict, choices: Sequence[Choice | None]) -> str:
+    """Settle a file's places by an ordinary commit, which undo takes back.
+
+    Args:
+        workspace: the companion.
+        conflict: as `open_conflicts` gives it.
+        choices: one for each place; None leaves it open.
+
+    Returns:
+        Id of the commit; "" where every place is left open.
+
+    Raises:
+        CannotAct: the file has an uncommitted edit, or that choice cannot be made for it.
+        TipMoved: it was changed meanwhile; nothing was settled.
+        CompanionProblem: it could not be read afterwards.
+        Busy, StorageFull, ReadOnly: nothing was changed.
+    """
+    if len(choices) != len(conflict.hunks):
+        raise ValueError("one choice for each place")
+    if all(choice is None for choice in choices):
+        return ""
+    is_whole = conflict.kind != "text"
+    content = _whole(conflict, choices[0]) if is_whole else _with(conflict, choices)
+    kind = KINDS.get(conflict.path.partition("/")[0], "companion")
+    name = Edit(conflict.path, None, None).name
+    trailer = ""
+    if None not in choices:
+        named = path_as_value(conflict.path)
+        trailer = "\n" + "".join(f"{SETTLES}: {merge} {named}\n" for merge in conflict.merges)
+    message = f"{kind}: settle {name}\n\n{_SAYS}\n{trailer}"
+    if content == conflict.content:
+        return _settle_as_it_is(workspace, message, name)
+    return workspace.commit([Change(conflict.path, content)], message, conflict.tip)
+
+
+def _settle_as_it_is(workspace: Workspace, message: str, name: str) -> str:
+    """A commit that changes nothing but what is known: every device shall know it is settled."""
+    repo, tip = workspace.repo, workspace.tip
+    at, author = now(), workspace.author
+    with made_commit(repo, [], parents=[tip], message=message, author=author, at=at) as commit:
+        move = RefMove(f"refs/heads/{workspace.branch}", tip, commit)
+        perform(repo, "settle", name, [move], author=author, at=at)
+    return commit
+
+
+def _whole(conflict: OpenConflict, choice: Choice | None) -> bytes | None:
+    """A file that can only be taken as a whole."""
+    if isinstance(choice, bytes):
+        return choice
+    if choice == "keep":
+        return conflict.content
+    if choice == "both" or conflict.kind == "folder":
+        raise CannotAct(
+            f"{conflict.path} can only be taken as a whole",
+            next_step=f"perdure conflicts {conflict.path} --keep settles it as it is",
+        )
+    return conflict.other_content
+
+
+def _with(conflict: OpenConflict, choices: Sequence[Choice | None]) -> bytes:
+    """The file with its places as they were chosen."""
+    lines = text_lines(conflict.content or b"")
+    for hunk, choice in sorted(
+        zip(conflict.hunks, choices, strict=True), key=lambda pair: pair[0].start, reverse=True
+    ):
+        end = hunk.start + len(text_lines(hunk.kept))
+        lines[hunk.start : end] = _chosen(hunk, choice, is_last=end == len(lines))
+    return b"".join(lines)
+
+
+def _chosen(hunk: ConflictHunk, choice: Choice | None, *, is_last: bool) -> Iterable[bytes]:
+    if choice is None or choice == "keep":
+        return text_lines(hunk.kept)
+    parts = {"other": [hunk.other], "both": [hunk.kept, hunk.other]}
+    texts = [choice] if isinstance(choice, bytes) else parts[choice]
+    lines = [line for text in texts for line in text_lines(text)]
+    ended = [line if line.endswith(b"\n") else line + b"\n" for line in lines[:-1]]
+    last = lines[-1:]
+    return [*ended, *(each if is_last or each.endswith(b"\n") else each + b"\n" for each in last)]

@@ -1,0 +1,164 @@
+"""``perdure conflicts``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.completion import complete_files
+from perdure.cli.input.ask import ask, check_editor, edit_text
+from perdure.cli.options import given
+from perdure.cli.render.output import emit_json, print_line, print_styled, styled
+from perdure.cli.target import open_workspace, usual_options
+
+if TYPE_CHECKING:
+    from perdure.actions.sync.conflicts import (
+        Choice,
+        ConflictHunk,
+        ConflictSide,
+        OpenConflict,
+    )
+    from perdure.actions.workspace import Workspace
+
+_ASKED = "[k]eep, [o]ther, [b]oth, [e]dit, [s]kip, [q]uit"
+_INSTEAD = "Give --keep, --take-other or --both."
+_WHAT = {
+    "removed": "one device removed it, the other changed it; it is still there",
+    "whole": "taken whole from one device",
+    "folder": "a file on one device, a folder on the other; the folder is there",
+}
+
+
+class _Stop(Exception):
+    """The user has had enough; what was settled before stays settled."""
+
+
+@click.command("conflicts")
+@click.argument("file", required=False, shell_complete=complete_files)
+@click.option("--settle", "asks", is_flag=True, help="Choose place by place.")
+@click.option("--keep", is_flag=True, help="Settle with the words that are there.")
+@click.option("--take-other", is_flag=True, help="Settle with the other device's words.")
+@click.option("--both", is_flag=True, help="Settle with both, one after the other.")
+@usual_options
+def command(file: str | None, *, asks: bool, keep: bool, take_other: bool, both: bool) -> None:
+    """List and settle what was changed differently on two devices.
+
+    When two devices changed the same lines, sync takes the lines that were changed last and goes
+    on; nothing is lost. This lists both versions of each place, with who wrote them and when.
+    --settle asks about them one by one; --keep, --take-other and --both settle all places without
+    asking. With FILE, only the places in that file. Each file is its own commit, and perdure undo
+    takes it back.
+
+    Exit code 3: there are places to settle.
+    """
+    if sum((asks, keep, take_other, both)) > 1:
+        raise click.UsageError("give just one of --settle, --keep, --take-other and --both")
+    choice: Choice | None = "keep" if keep else "other" if take_other else "both" if both else None
+    with open_workspace(reading=not (asks or choice)) as workspace:
+        found = _found(workspace, file)
+        changes = bool(found) and (asks or choice is not None)
+        if changes and asks:
+            check_editor(_INSTEAD)
+        if changes:
+            with suppress(_Stop):
+                _settle(workspace, file, _ask if asks else lambda each: [choice] * len(each.hunks))
+            found = _found(workspace, file)
+    if given("--json"):
+        emit_json({"conflicts": [each.to_dict() for each in found]})
+    elif not changes:
+        _show(found, file)
+    sys.exit(3 if found else 0)
+
+
+def _found(workspace: Workspace, file: str | None) -> list[OpenConflict]:
+    from perdure.actions.sync.conflicts import open_conflicts
+
+    found = open_conflicts(workspace.repo, workspace.tip)
+    return [each for each in found if file is None or each.path == _path(file, found)]
+
+
+def _path(file: str, found: Sequence[OpenConflict]) -> str:
+    """The file that is meant: by its path, or by its name alone."""
+    paths = {each.path for each in found}
+    named = [path for path in paths if path.rpartition("/")[2] == file]
+    return named[0] if file not in paths and len(named) == 1 else file.removeprefix("./")
+
+
+def _show(found: Sequence[OpenConflict], file: str | None) -> None:
+    if not found:
+        where = f" in {file}" if file else ""
+        print_line(f"Nothing was changed differently on two devices{where}, or it is settled.")
+        return
+    for conflict in found:
+        _show_file(conflict)
+        for hunk in conflict.hunks:
+            _show_hunk(conflict, hunk)
+    print_line("To settle them one by one: perdure conflicts --settle")
+
+
+def _show_file(conflict: OpenConflict) -> None:
+    what = _WHAT.get(conflict.kind, "")
+    print_styled(styled(conflict.path, bold=True), styled(f"  {what}" if what else ""))
+
+
+def _show_hunk(conflict: OpenConflict, hunk: ConflictHunk) -> None:
+    if conflict.kind == "text":
+        print_styled(styled(f"  line {hunk.start + 1}", "cyan"))
+    _show_side("in use", conflict.kept, hunk.kept, "green")
+    _show_side("other", conflict.other, hunk.other, "red")
+
+
+def _show_side(name: str, side: ConflictSide, text: bytes, colour: str) -> None:
+    print_styled(styled(f"  {name}: {side.author}, {side.at:%Y-%m-%d %H:%M}", dim=True))
+    for line in text.decode("utf-8", "replace").splitlines() or ["(nothing)"]:
+        print_styled(styled(f"    {line}", colour))
+
+
+def _settle(
+    workspace: Workspace,
+    file: str | None,
+    choose: Callable[[OpenConflict], Sequence[Choice | None]],
+) -> None:
+    """Settle file by file; what was left open is not asked about again."""
+    from perdure.actions.sync.conflicts import settle
+
+    seen: set[tuple[tuple[str, ...], str]] = set()
+    while left := [e for e in _found(workspace, file) if (e.merges, e.path) not in seen]:
+        conflict = left[0]
+        seen.add((conflict.merges, conflict.path))
+        if settle(workspace, conflict, choose(conflict)) and not given("--json"):
+            print_line(f"Settled {conflict.path}. To undo: perdure undo")
+
+
+def _ask(conflict: OpenConflict) -> list[Choice | None]:
+    """Ask about each place; what is skipped stays open."""
+    _show_file(conflict)
+    chosen: list[Choice | None] = []
+    for hunk in conflict.hunks:
+        _show_hunk(conflict, hunk)
+        chosen.append(_ask_one(hunk))
+    return chosen
+
+
+def _ask_one(hunk: ConflictHunk) -> Choice | None:
+    while True:
+        match ask(_ASKED, "s")[:1].lower():
+            case "k":
+                return "keep"
+            case "o":
+                return "other"
+            case "b":
+                return "both"
+            case "s":
+                return None
+            case "q":
+                raise _Stop
+            case "e":
+                both = (hunk.kept + hunk.other).decode("utf-8", "replace")
+                edited = edit_text(both, _INSTEAD)
+                if edited is not None:
+                    return edited.encode()
