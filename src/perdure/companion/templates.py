@@ -108,25 +108,36 @@ def new_companion(
     files = dict(_template_files(folder))
     files[SETTINGS] = _text(SETTINGS, info.language, fields)
     files[manifests.manifest_path(manifest.name)] = manifests.render_manifest(manifest)
-    shown = {**fields, "char": escape_field(name), "user": escape_field(user)}
-    files[RESTORE] = _text("restore.md", info.language, shown)
-    files[readme.README_PATH] = _readme(info, shown, name, at, files)
-    files[".gitattributes"] = (_TEXTS / "gitattributes").read_bytes()
-    files[".gitignore"] = (_TEXTS / "gitignore").read_bytes()
-    return files
+    return files | pages(name, user, info.language, at, files, summary=info.summary)
 
 
-def _readme(
-    info: TemplateInfo, shown: Mapping[str, str], name: str, at: datetime, paths: Iterable[str]
-) -> bytes:
-    summary = info.summary and escape_field(info.summary)
-    page = {**shown, "since": f"{at:%Y-%m-%d}", "summary": summary}
-    return readme.updated_readme(
-        re.sub(rb"\n{3,}", b"\n\n", _text("readme.md", info.language, page)),
+def pages(
+    name: str, user: str, language: str, at: datetime, paths: Iterable[str], *, summary: str = ""
+) -> dict[str, bytes]:
+    """The files of a new companion that say what she is and how to read her, and git's own two.
+
+    Args:
+        name: the companion's.
+        user: what she calls the user.
+        language: of the texts.
+        at: when this is.
+        paths: the other files, for the avatar among them.
+        summary: a sentence about her, for the README.
+    """
+    shown = {"char": escape_field(name), "user": escape_field(user), "slug": slug(name)}
+    page = {**shown, "since": f"{at:%Y-%m-%d}", "summary": summary and escape_field(summary)}
+    front = readme.updated_readme(
+        re.sub(rb"\n{3,}", b"\n\n", _text("readme.md", language, page)),
         name=name,
         months=[f"{at:%Y-%m}"],
         assets=[path.removeprefix("assets/") for path in paths if path.startswith("assets/")],
     )
+    return {
+        RESTORE: _text("restore.md", language, shown),
+        readme.README_PATH: front,
+        ".gitattributes": (_TEXTS / "gitattributes").read_bytes(),
+        ".gitignore": (_TEXTS / "gitignore").read_bytes(),
+    }
 
 
 def boundaries_file(language: str, root: Path | None = None) -> bytes:
