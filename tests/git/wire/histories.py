@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ Say = Callable[[str], None]
 
 
 def history(path: Path, commits: int = 3, *, size: int = 200) -> Path:
-    """A repository with commits on ``main``, each a longer file."""
+    """A repository with commits on ``main``, each with a longer file, which hardly compresses."""
     subprocess.run(["git", "init", "-q", "--initial-branch=main", path], check=True)
     more(path, commits, size=size)
     return path
@@ -25,7 +26,8 @@ def more(path: Path, commits: int, *, size: int = 200) -> None:
     text = path / "chat.md"
     for _ in range(commits):
         old = text.read_text() if text.exists() else ""
-        text.write_text(f"{old}line {len(old)}: {'word ' * (size // 5)}\n")
+        words = random.Random(len(old)).randbytes(size // 2).hex()
+        text.write_text(f"{old}line {len(old)}: {words}\n")
         git(path, "add", "-A")
         git(path, "commit", "-q", "-m", f"turn {len(old)}")
 

@@ -2,7 +2,7 @@
 
 dulwich 1.2 speaks git's protocol 2 where the server does, else 0. What it hands on as it came is
 checked here: names and ids of refs, statuses of a push, what a server says. Its own ways to
-connect are not used: they have no time limits, and read settings of ours nowhere.
+connect are not used: they have no time limits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dulwich.protocol import ZERO_SHA, Protocol
 
 from perdure.git.packs.outgoing import OutgoingPack
 from perdure.git.refs.refs import HEADS, TAGS, is_ref_name
+from perdure.git.wire import line as lines
 from perdure.git.wire.errors import (
     SAFE,
     CutOff,
@@ -31,7 +32,7 @@ from perdure.git.wire.errors import (
     UnsupportedRemote,
     server_words,
 )
-from perdure.git.wire.line import Line, cut_off
+from perdure.git.wire.line import Line, cut_off, too_many_words
 from perdure.git.wire.transport import Advertised, PushOrder, PushResult
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ MOST_WALKED = 20_000
 MOST_SAID = 10_000
 """Lines of progress that are handed on."""
 _PREFIXES = [b"HEAD", HEADS.encode(), TAGS.encode(), b"refs/perdure/"]
+_PIECE = 65536
+"""dulwich's `_RBUFSIZE`; a packet is shorter."""
 _OID = re.compile(rb"[0-9a-f]{40}")
 _HEAD_ROW = re.compile(rb"[0-9a-f]{40,64} HEAD symref-target:(\S+)|unborn HEAD symref-target:(\S+)")
 _ADVERTISEMENT = "application/x-git-(?:upload|receive)-pack-advertisement"
@@ -79,11 +82,13 @@ class _Rows(Protocol):
 
     def __init__(self, line: Line, head: _Head) -> None:
         # Closed by whoever has opened the line: dulwich does so only where all goes well.
-        super().__init__(line.read, line.write, shutdown_write=line.end_writes)
+        super().__init__(_bounded(line.read), line.write, shutdown_write=line.end_writes)
         self._head = head
 
     def read_pkt_line(self) -> bytes | None:
         row = super().read_pkt_line()
+        if row and row.startswith(b"shallow "):
+            raise _shallow()
         if row and self._head.ref is None and b"HEAD" in row[:4096]:
             self._head.look(row)
         return row
@@ -144,14 +149,38 @@ class WebClient(AbstractHttpGitClient):
             )
         if data is None or (isinstance(data, bytes) and b"command=ls-refs" in data[:64]):
             answer.keep_all()
+            if re.search(rb"\n[0-9a-f]{4}shallow [0-9a-f]{40}", answer.kept):
+                raise _shallow()
             self.head.look(answer.kept)
-        return answer, answer.read
+        return answer, _bounded(answer.read)
 
     def _post_buffer_size(self, url: str) -> int:
         # A slice of a push goes as one body of known length: some servers want that, and it can be
         # sent again where the server asks who we are only then.
         del url
         return 24 * 1024 * 1024
+
+
+def _bounded(read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """A reader of packets that counts what is no part of a pack: words, statuses, acknowledgements.
+
+    dulwich reads a packet's length, then its content, whose first byte is 1 where it is of a pack.
+    Servers of another age send a pack without packets: that is read in pieces of `_PIECE`.
+    """
+    left = lines.MOST_ADVERTISED_BYTES
+
+    def counted(size: int) -> bytes:
+        nonlocal left
+        data = read(size)
+        if size == 4 and 0 < len(data) < 4:
+            raise cut_off()
+        if size != _PIECE and data[:1] != b"\x01":
+            left -= len(data)
+            if left < 0:
+                raise too_many_words()
+        return data
+
+    return counted
 
 
 def _blocks(data: bytes | Iterator[bytes] | None) -> bytes | Iterator[bytes] | None:
@@ -218,14 +247,13 @@ class ClientTransport:
                 del depth
                 there = self._own(self._checked, refs)
                 seen.append(there)
-                self._pack_comes()
                 return [each.encode() for each in self._own(wants, there)]  # type: ignore[misc]
 
             def take(data: bytes) -> int:
                 self._own(write, data)
                 return len(data)
 
-            self._client.fetch_pack(
+            found = self._client.fetch_pack(
                 self._path.encode(),
                 determine_wants,
                 walker,  # type: ignore[arg-type]
@@ -233,6 +261,8 @@ class ClientTransport:
                 _said(progress),
                 ref_prefix=_PREFIXES,
             )
+            if found.new_shallow:
+                raise _shallow()
             return seen[0] if seen else Advertised({}, self._client.head.ref)
 
     def push(
@@ -244,7 +274,6 @@ class ClientTransport:
         def update_refs(refs: dict[Ref, ObjectID]) -> dict[Ref, ObjectID]:
             there = self._own(self._checked, refs)
             found.append(there)
-            self._pack_comes()
             order = self._own(decide, there)
             if order is None:
                 return {}
@@ -259,6 +288,8 @@ class ClientTransport:
             order = orders[0]
             return order.pack.count, self._records(order.pack)
 
+        # dulwich would keep what another push was told, where this server tells nothing.
+        self._client._report_status_parser = None  # noqa: SLF001
         with self._conversation():
             done = self._client.send_pack(
                 self._path.encode(),
@@ -299,10 +330,6 @@ class ClientTransport:
             record = UnpackedObject(1, sha=entry[0], decomp_chunks=[])
             record.comp_chunks = [entry[1]]
             yield record
-
-    def _pack_comes(self) -> None:
-        if self._client.line is not None:
-            self._client.line.pack_comes()
 
     def _checked(self, refs: Mapping[Ref, ObjectID | None]) -> Advertised:
         """What git would take of the names that a remote says.
@@ -389,7 +416,7 @@ class ClientTransport:
 
     def _of_protocol(self, words: str) -> RemoteProblem:
         """Of a word that the server ended the conversation with, or what it cut short."""
-        if re.search(r"access denied or repository not exported|not appear to be a git", words):
+        if re.search("repository not exported|no such repository|not appear to be a git", words):
             return NoRepositoryThere(
                 f"there is no such repository, or not for you: {words}",
                 SAFE,
@@ -402,6 +429,14 @@ class ClientTransport:
         if re.search("pkt-line|first line|number of packets|content-type", words, re.IGNORECASE):
             return _not_git(words)
         return CutOff(f"the remote ended the conversation: {words}", SAFE, "try again")
+
+
+def _shallow() -> UnsupportedRemote:
+    return UnsupportedRemote(
+        "the remote does not have the whole history: it is a shallow clone itself",
+        SAFE,
+        "use the repository that it was made from, or git fetch --unshallow there",
+    )
 
 
 def _not_git(what: str) -> NotGit:

@@ -96,7 +96,7 @@ class Answer:
         self.kept = self._body.read(line.MOST_ADVERTISED_BYTES + 1)
         if len(self.kept) > line.MOST_ADVERTISED_BYTES:
             self.close()
-            raise line.too_many_refs()
+            raise line.too_many_words()
         self._body = io.BytesIO(self.kept)
 
     def words(self) -> str:

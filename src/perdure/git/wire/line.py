@@ -23,7 +23,7 @@ SILENCE_SECONDS = 60.0
 """How long a server may say nothing, and take nothing, before it counts as dead. git's servers say
 something every 5 seconds while they work."""
 MOST_ADVERTISED_BYTES = 16 * 1024 * 1024
-"""Of what a remote may say that it has: some 200,000 refs."""
+"""Of what a remote may say beside a pack, in each conversation: some 200,000 refs."""
 _BLOCK: Final = 64 * 1024
 _MOST_AHEAD = 4 * 1024 * 1024
 """Bytes that are read while we write."""
@@ -55,7 +55,6 @@ class Line:
         self._end_writes, self._close = end_writes, close
         self._came, self._goes, self._trouble = bytearray(), bytearray(), bytearray()
         self._ended = False
-        self._left: int | None = MOST_ADVERTISED_BYTES
         for fd in (reads, writes, errors):
             if fd is not None:
                 os.set_blocking(fd, False)
@@ -65,15 +64,10 @@ class Line:
 
         Raises:
             RemoteSilent: nothing came for too long.
-            TooMuch: the server has said more than it may before a pack.
         """
         self.flush()
         while len(self._came) < size and not self._ended:
             self._wait(writing=False)
-        if self._left is not None:
-            self._left -= min(size, len(self._came))
-            if self._left < 0:
-                raise too_many_refs()
         data = bytes(self._came[:size])
         del self._came[:size]
         return data
@@ -104,10 +98,6 @@ class Line:
         """Whether a read would not wait."""
         self.flush()
         return bool(self._came) or self._ended or bool(select.select([self._reads], [], [], 0)[0])
-
-    def pack_comes(self) -> None:
-        """What is advertised is known: from here on the server may say as much as it likes."""
-        self._left = None
 
     def trouble(self) -> str:
         """What was said on standard error, once the server has ended the line."""
@@ -192,11 +182,11 @@ def cut_off() -> CutOff:
     )
 
 
-def too_many_refs() -> TooMuch:
-    """The error for a remote that says more than it may of what it has."""
+def too_many_words() -> TooMuch:
+    """The error for a remote that says more than it may."""
     return TooMuch(
-        f"the remote has more branches and tags than perdure takes "
-        f"({MOST_ADVERTISED_BYTES >> 20} MiB of names)",
+        "the remote says more than perdure takes: more than "
+        f"{MOST_ADVERTISED_BYTES >> 20} MiB of branches, tags and words",
         SAFE,
         "see git ls-remote; remove there what does not belong to the companion",
     )
