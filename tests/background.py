@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from perdure import child
 from perdure.chat.session import Session
 from perdure.git.packs import background
 
@@ -22,10 +23,10 @@ async def idle(session: Session) -> None:
 
 def wait_for_children() -> None:
     """Wait until no packing process started by this one is left."""
-    while background._children:
+    while child.spawned:
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(next(iter(background._children)), 0)
-        background._reap()
+            os.waitpid(next(iter(child.spawned)), 0)
+        child.reap()
 
 
 @contextlib.contextmanager

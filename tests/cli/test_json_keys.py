@@ -25,6 +25,9 @@ ALSO = {
     "perdure lore edit": "perdure lore add",
     "perdure lore remove": "perdure lore add",
     "perdure memory edit": "perdure memory add",
+    "perdure push": "perdure sync",
+    "perdure pull": "perdure sync",
+    "perdure backup": "perdure sync",
 }
 """Commands that print what another one does."""
 
@@ -131,6 +134,11 @@ RUN = [
     (("undo", "--yes"), 0),
     (("redo", "--yes"), 0),
     (("ops",), 0),
+    (("remote", "add", "backup", "backup.git"), 0),
+    (("push",), 0),
+    (("remote", "list"), 0),
+    (("clone", "backup.git", "third"), 0),
+    (("remote", "remove", "backup"), 0),
     (("remove", "mira", "--dry-run"), 0),
 ]
 

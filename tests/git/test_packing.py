@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perdure import child
 from perdure.git.errors import DamagedRepository
 from perdure.git.maintenance import process
 from perdure.git.objects.pack import OFS_DELTA, PackFile, apply_delta
@@ -153,7 +154,7 @@ def test_a_session_starts_it_and_nothing_stays(
     for number in range(33):
         repo.commit([Change("a.md", b"word " * number)], message="t", author=MIRA, branch="main")
     wait_for_children()
-    assert background._children == set()
+    assert child.spawned == set()
     assert not background.is_running(repo.git_dir)
     assert not background.failure_file(repo.git_dir).exists()
     assert len(list(folder_of(repo).glob("*.pack"))) <= 5
@@ -166,14 +167,14 @@ def test_a_session_starts_it_and_nothing_stays(
 def test_it_goes_on_when_the_program_that_started_it_ends(repo: Repository) -> None:
     """As after `perdure say`: the last turn's process is gone long before packing is done."""
     script = (
-        "import sys\nfrom perdure.git.packs import background, small\n"
+        "import sys\nfrom perdure import child\nfrom perdure.git.packs import small\n"
         "from perdure.git.repository.repository import Author, Change, Repository\n"
         "small.SMALL_LIMIT = 4\n"
         "with Repository.open(sys.argv[1]) as repo:\n"
         "    for n in range(31):\n"
         "        repo.commit([Change('a.md', b'x' * n)], message='t', branch='main',\n"
         "            author=Author('Mira', 'm@x.invalid'))\n"
-        "print(*background._children)\n"
+        "print(*child.spawned)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, repo.path],
@@ -197,11 +198,11 @@ def test_it_is_not_started_twice_nor_right_after_a_failure(
 ) -> None:
     started: list[Path] = []
 
-    def spawn(path: Path) -> int:
+    def spawn(_module: str, path: Path) -> bool:
         started.append(path)
-        return 0
+        return True
 
-    monkeypatch.setattr(background, "_spawn", spawn)
+    monkeypatch.setattr(child, "spawn", spawn)
     assert not background.start_if_due(repo.git_dir, background.JOINED_LIMIT - 1)
     with background.packing_lock(repo.git_dir) as lock:
         assert lock.try_take()
@@ -215,7 +216,6 @@ def test_it_is_not_started_twice_nor_right_after_a_failure(
     assert started == []
     assert background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
     assert started == [repo.git_dir]
-    background._children.clear()
 
 
 def test_a_folder_with_modules_of_its_own_runs_nothing(

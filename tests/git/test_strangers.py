@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure import child
 from perdure.environment import child_environment
 from perdure.git import layout
 from perdure.git.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
@@ -391,7 +392,8 @@ def test_a_process_of_ours_gets_no_keys(monkeypatch: pytest.MonkeyPatch, tmp_pat
         return 1
 
     monkeypatch.setattr(os, "posix_spawn", spawn)
-    background._spawn(tmp_path)
+    background.start(tmp_path)
+    child.spawned.clear()
     assert given == [child_environment()]
     assert "sk-very-secret" not in given[0].values()
     assert given[0]["PATH"] == os.environ["PATH"]

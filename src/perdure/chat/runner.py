@@ -11,6 +11,7 @@ from perdure.backends.errors import BackendError
 from perdure.backends.protocol import Backend
 from perdure.chat.background.memory import BackgroundMemory
 from perdure.chat.background.prefill import Prefill
+from perdure.chat.background.sync import sync_after_turn
 from perdure.chat.errors import TurnRunning
 from perdure.chat.events import Emit, Event, Failed, Greeted, MessageKept
 from perdure.chat.reply.end import end_events
@@ -164,6 +165,8 @@ class TurnRunner:
             return False
         self.saved_at = streamed.ended_at
         emit(saved)
+        settings = self._store.position.companion.settings
+        await self._work(lambda: sync_after_turn(self._store.repo, settings))
         for notice in await self._work(self._store.commit_notices):
             emit(notice)
         return True

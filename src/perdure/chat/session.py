@@ -19,6 +19,7 @@ from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.protocol import Backend
 from perdure.chat.background.memory import BackgroundMemory
 from perdure.chat.background.prefill import Prefill
+from perdure.chat.background.sync import sync_at_exit
 from perdure.chat.errors import SessionClosed
 from perdure.chat.events import Event, SessionInfo
 from perdure.chat.routing.backend_set import BackendChoice, BackendSet, Make, listed_backends
@@ -58,6 +59,7 @@ class Session:
         self._store = store
         self._worker = worker
         self._closed = False
+        self._is_chat = False
         self._router = Router(store, backends, self._work)
         self._prefill = Prefill(store, self._router, self._work)
         self._memory = BackgroundMemory(store, self._router, self._work, self._prefill.begin)
@@ -149,9 +151,12 @@ class Session:
     def remember(self, tell: Callable[[Notice], None]) -> None:
         """From now on, write summaries and propose facts between turns (companion.yaml `memory`).
 
+        It is a chat, then, and no single message: what is new is synced when it is left.
+
         Args:
             tell: called with what was written, on the event loop.
         """
+        self._is_chat = True
         self._memory.begin(tell)
         self._router.recaller.begin()
 
@@ -281,6 +286,9 @@ class Session:
         """Stop and commit a running reply, then let go of locks and of the model."""
         self._closed = True
         await self._runner.end()
+        if self._is_chat:
+            settings = self._store.position.companion.settings
+            await _on_worker(self._worker, lambda: sync_at_exit(self._store.repo, settings))
         # A switch that is under way is done by then: one worker does one thing after another.
         await _on_worker(self._worker, self._store.close)
         self._worker.shutdown()

@@ -15,6 +15,7 @@ from perdure.git.repository.lost_file import way_back
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.conversation.transcript import Transcript, last_turn, newest_time
 from perdure.snapshot.files import read_small_at
+from perdure.views.remotes import AtRisk, at_risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Overview:
     last: datetime | None = None
     conversations: int = 0
     problem: str = ""
+    at_risk: AtRisk | None = None
+    """What is on no remote; None where there is no remote."""
 
 
 def overview(path: Path) -> Overview:
@@ -49,6 +52,7 @@ def overview(path: Path) -> Overview:
             branch=branch or "no branch",
             last=newest_time(last) if last else None,
             conversations=len(transcript.conversations()),
+            at_risk=at_risk(repo),
         )
     except (HistoryError, CompanionProblem) as problem:
         return Overview(path, problem=str(problem))

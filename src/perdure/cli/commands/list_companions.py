@@ -30,6 +30,7 @@ def command() -> None:
                 "last": row.last.isoformat() if row.last else None,
                 "conversations": row.conversations,
                 "problem": row.problem or None,
+                "at_risk": row.at_risk.to_dict() if row.at_risk else None,
             }
             for row in rows
         ]
@@ -44,5 +45,7 @@ def command() -> None:
         when = f"last message {row.last:%Y-%m-%d %H:%M}" if row.last else "no messages yet"
         count = plural(row.conversations, "conversation")
         facts = row.problem or f"{row.name} · {when} · {count} · on {row.branch}"
+        if row.at_risk is not None and row.at_risk.turns:
+            facts += f" · {row.at_risk}"
         print_styled(styled(row.path.name.ljust(width), bold=True), styled(f"  {facts}"))
         print_styled(styled(f"{'':{width}}  {row.path}", dim=True))

@@ -17,6 +17,7 @@ from perdure.companion.yaml.quote import scalar
 TimeShown = Literal["off", "date", "full"]
 FactsPolicy = Literal["review", "accept", "off"]
 SummariesPolicy = Literal["write", "review", "off"]
+SyncPolicy = Literal["when quiet", "each turn", "off"]
 _Share = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
@@ -84,6 +85,8 @@ class CompanionSettings:
     time: TimeShown = "off"
     archived: bool = False
     """Whether the companion was put into the archive: read, not chatted with."""
+    sync: SyncPolicy = "off"
+    """When perdure syncs with the remotes by itself."""
     conversation: ConversationPolicy = field(default_factory=ConversationPolicy)
     context: ContextPolicy = field(default_factory=ContextPolicy)
     memory: MemoryPolicy = field(default_factory=MemoryPolicy)
@@ -107,6 +110,7 @@ class _Settings(msgspec.Struct):
     failover_to_hosted: bool = False
     time: TimeShown = "off"
     archived: bool = False
+    sync: SyncPolicy = "off"
     conversation: ConversationPolicy = ConversationPolicy()
     context: ContextPolicy = ContextPolicy()
     memory: MemoryPolicy = MemoryPolicy()
@@ -158,6 +162,7 @@ def parse_settings(data: bytes, *, read_only: bool = False) -> CompanionSettings
         failover_to_hosted=read.failover_to_hosted,
         time=read.time,
         archived=read.archived,
+        sync=read.sync,
         conversation=read.conversation,
         context=read.context,
         memory=read.memory,

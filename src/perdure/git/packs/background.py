@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from pathlib import Path
 
-from perdure.environment import child_environment
+from perdure import child
 from perdure.git import disk
 
 JOINED_LIMIT = 8
@@ -22,8 +21,6 @@ LOOSE_LIMIT = 1024
 MODULE = "perdure.git.maintenance.process"
 _PAUSE = 600.0
 """Seconds before packing is tried again where it failed."""
-_children: set[int] = set()
-"""Children of this process that have not been seen to end."""
 
 
 def start_if_due(git_dir: Path, joined: int) -> bool:
@@ -38,7 +35,7 @@ def start_if_due(git_dir: Path, joined: int) -> bool:
     Returns:
         Whether a process was started.
     """
-    _reap()
+    child.reap()
     if joined < JOINED_LIMIT and not loose_are_many(git_dir / "objects"):
         return False
     return start(git_dir)
@@ -55,14 +52,9 @@ def start(git_dir: Path) -> bool:
     Returns:
         Whether a process was started.
     """
-    _reap()
-    if not sys.executable or is_running(git_dir) or _failed_lately(git_dir):
+    if is_running(git_dir) or _failed_lately(git_dir):
         return False
-    try:
-        _children.add(_spawn(git_dir))
-    except (OSError, NotImplementedError):
-        return False
-    return True
+    return child.spawn(MODULE, git_dir)
 
 
 def loose_are_many(objects: Path) -> bool:
@@ -72,21 +64,6 @@ def loose_are_many(objects: Path) -> bool:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             found += sum(1 for _ in os.scandir(objects / sample))
     return found * 128 >= LOOSE_LIMIT
-
-
-def _spawn(git_dir: Path) -> int:
-    # -P: the folder one stands in may be a stranger's, with modules of its own.
-    command = [sys.executable, "-P", "-m", MODULE, str(git_dir.absolute())]
-    return os.posix_spawn(
-        sys.executable,
-        command,
-        child_environment(),
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-    )
 
 
 def packing_lock(git_dir: Path) -> disk.KernelLock:
@@ -116,14 +93,3 @@ def _failed_lately(git_dir: Path) -> bool:
     except OSError:
         return False
     return 0 <= age < _PAUSE
-
-
-def _reap() -> None:
-    """Reap child processes that have ended."""
-    for pid in list(_children):
-        try:
-            ended, _ = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            ended = pid
-        if ended:
-            _children.discard(pid)

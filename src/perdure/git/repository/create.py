@@ -131,6 +131,8 @@ def fresh_repository(path: Path | str) -> Iterator[FreshRepository]:
         with _folder_beside(place) as root:
             _lay_out(root)
             with Repository(layout.find(root)) as repo:
+                # Before anything is kept there: what lies in a folder without a mark is set aside.
+                repo.state.own()
                 yield FreshRepository(repo)
             _sync_folders(root)
             root.rename(place)

@@ -32,7 +32,7 @@ from perdure.git.layout import Layout
 from perdure.git.leases import machine, machine_id
 
 _MARK = re.compile(rb"([0-9a-f]{32})\n")
-_FOLDERS = frozenset({"held", "spare", "journals", "leases"})
+_FOLDERS = frozenset({"held", "spare", "journals", "leases", "remotes", "drills"})
 _GET_GENERATION = 0x80087601
 """FS_IOC_GETVERSION of 64-bit Linux, ``_IOR('v', 1, long)``: ext4, XFS, Btrfs and F2FS answer."""
 _PLACES = 16

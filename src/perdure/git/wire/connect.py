@@ -5,8 +5,9 @@ dulwich, TLS and HTTP are imported at the first connection, and only those that 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from perdure.git.wire.address import Address
-from perdure.git.wire.errors import RemoteProblem
 from perdure.git.wire.transport import Transport
 
 
@@ -21,7 +22,9 @@ def connect(address: Address, *, name: str) -> Transport:
         RemoteProblem: it is a folder that is no repository.
     """
     if address.scheme == "file":
-        raise RemoteProblem("a folder on this machine cannot be a remote yet")
+        from perdure.git.wire.folder import FolderTransport
+
+        return FolderTransport(Path(address.path))
     from perdure.git.wire import client
 
     if address.scheme in {"http", "https"}:

@@ -1,0 +1,68 @@
+"""``perdure clone``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from perdure.cli.options import json_option
+from perdure.cli.render.output import as_json, print_line
+from perdure.cli.render.progress import SpokenProgress
+from perdure.cli.target import home
+
+
+@click.command("clone")
+@click.argument("address", metavar="URL|PATH")
+@click.argument("name", required=False)
+@click.option(
+    "--at", "place", type=click.Path(path_type=Path), help="Her folder, if not the usual."
+)
+@json_option
+def command(address: str, name: str | None, place: Path | None) -> None:
+    """Bring a companion back from a remote, or onto another machine.
+
+    Everything comes: all branches, tags and kept lines. It is checked on the way, and no hook,
+    setting or link of the remote comes along. A backend that came with her is not used until you
+    confirm it: perdure backend confirm.
+    """
+    from perdure.actions.trust import unconfirmed_backends
+    from perdure.cli.render.sync import clone_lines
+    from perdure.companion.names import slug
+    from perdure.git.repository.repository import Repository
+    from perdure.rescue.join import clone_from
+    from perdure.views.companions import overview
+
+    progress = SpokenProgress()
+    folder = place or home() / (slug(name or _last(address)) or "companion")
+    came = clone_from(address, folder, progress)
+    progress.clear()
+    row = overview(came.path)
+    with Repository.open(came.path, recover=False) as repo:
+        waiting = [each.name for each in unconfirmed_backends(repo, "HEAD")]
+    record = {
+        "name": row.name,
+        "path": str(came.path),
+        "branch": came.branch,
+        "conversations": row.conversations,
+        "last": row.last.isoformat() if row.last else None,
+        "branches": came.branches,
+        "tags": came.tags,
+        "unconfirmed": waiting,
+        "left_out": [{"path": path, "reason": reason} for path, reason in came.left_out],
+    }
+    if as_json(record):
+        return
+    for line in clone_lines(came, row, waiting):
+        print_line(line)
+
+
+def _last(address: str) -> str:
+    """The last part of an address, as git names a clone after it."""
+    return (
+        address.rstrip("/")
+        .removesuffix("/.git")
+        .removesuffix(".git")
+        .rpartition("/")[2]
+        .rpartition(":")[2]
+    )

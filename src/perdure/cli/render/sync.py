@@ -1,0 +1,58 @@
+"""What a sync, a push, a pull or a clone did, in lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from perdure.git.refs.refs import short_name
+from perdure.git.remotes.reconcile import KEPT
+from perdure.plural import plural
+
+if TYPE_CHECKING:
+    from perdure.rescue.clone import Cloned
+    from perdure.rescue.sync import SyncResult
+    from perdure.snapshot.revisions.ahead import Ahead
+    from perdure.views.companions import Overview
+
+_SHOWN = 5
+
+
+def result_lines(result: SyncResult) -> Iterator[str]:
+    """What came and what went, one line each."""
+    yield from _moved(f"From {result.remote}", result.came)
+    for ref in result.merged:
+        yield f"Both sides had something new on {short_name(ref)}; it is brought together."
+    yield from _moved(f"To {result.remote}", result.sent)
+    for ref, side in result.gone.items():
+        where = "here too" if side == "here" else f"on {result.remote} too"
+        yield f"{short_name(ref)} was taken away, and now {where}; its line is kept."
+    if result.is_level and not (result.came or result.sent or result.gone):
+        yield f"{result.remote} has everything already."
+
+
+def _moved(start: str, refs: dict[str, Ahead]) -> Iterator[str]:
+    kept = sum(ref.startswith(KEPT) for ref in refs)
+    for ref, what in refs.items():
+        if not ref.startswith(KEPT):
+            brought = f": {what}" if what else ""
+            yield f"{start}: {short_name(ref)}{brought}."
+    if kept:
+        yield f"{start}: {plural(kept, 'kept line')}."
+
+
+def clone_lines(came: Cloned, row: Overview, waiting: Sequence[str]) -> Iterator[str]:
+    """Who she is and where, and what is next; ``waiting``: backends to be confirmed."""
+    count = plural(row.conversations, "conversation")
+    last = f", the last message from {row.last:%Y-%m-%d %H:%M}" if row.last else ""
+    yield f"{row.name} is here: {count}{last}."
+    yield f"She is in {came.path}, on {came.branch}."
+    if came.named and came.named != came.branch:
+        yield f"The remote names the branch {came.named}, which has no companion."
+    for path, reason in came.left_out[:_SHOWN]:
+        yield f"Not written: {path} ({reason})"
+    if len(came.left_out) > _SHOWN:
+        yield f"… and {plural(len(came.left_out) - _SHOWN, 'more file')}."
+    if waiting:
+        yield f"Not used until you confirm where they lead: {', '.join(waiting)}."
+        yield "To look at them: perdure backend confirm --all"

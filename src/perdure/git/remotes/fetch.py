@@ -1,0 +1,98 @@
+"""Fetches what a remote has and this repository lacks.
+
+What arrives is hashed, connected and looked at before a ref leads to it (`packs.incoming`); until
+then, and when it is cut off, nothing of it is visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from perdure.git.objects.fsck import Trouble
+from perdure.git.packs.incoming import IncomingPack, check_incoming
+from perdure.git.paths import shown
+from perdure.git.refs.refs import is_ref_name
+from perdure.git.remotes.reconcile import travels
+from perdure.git.wire.errors import RemoteProblem
+
+if TYPE_CHECKING:
+    from perdure.git.repository.repository import Repository
+    from perdure.git.wire.transport import Advertised, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch brought. ``refs``: the remote's branches, tags and kept lines, all here."""
+
+    refs: dict[str, str]
+    head: str | None
+    objects: int = 0
+
+
+def travelling(advertised: Advertised) -> dict[str, str]:
+    """The remote's refs that a companion shares, those with names that git would take."""
+    return {ref: oid for ref, oid in advertised.refs.items() if travels(ref) and is_ref_name(ref)}
+
+
+@contextmanager
+def fetched(
+    repo: Repository, transport: Transport, progress: Callable[[str], None]
+) -> Iterator[Fetched]:
+    """Fetch; within the ``with`` statement git leaves alone what came, until refs lead to it.
+
+    Raises:
+        RemoteProblem: the remote cannot be reached, or it sends what cannot be taken.
+        DamagedRepository: what came is broken or incomplete; nothing of it stays.
+        StorageFull, ReadOnly, WriteFailed: nothing of it stays.
+    """
+    parts = repo.parts()
+    store = parts.store
+    incoming = IncomingPack(repo.git_dir)
+    wanted: list[str] = []
+
+    def wants(advertised: Advertised) -> Sequence[str]:
+        refs = travelling(advertised).values()
+        wanted.extend(oid for oid in dict.fromkeys(refs) if not store.has(oid))
+        return wanted
+
+    with incoming:
+        advertised = transport.fetch(
+            wants, _tips(repo), repo.commits.parents, incoming.write, progress
+        )
+        refs = travelling(advertised)
+        if not wanted:
+            yield Fetched(refs, advertised.head)
+            return
+        incoming.index(store)
+        _refuse_odd(check_incoming(incoming, store, wanted))
+        with parts.writer.exclusive("storing what came"):
+            keep = incoming.put_in_place(parts.writer.packs)
+        store.rescan()
+        with keep or nullcontext():
+            yield Fetched(refs, advertised.head, incoming.count)
+
+
+def _refuse_odd(troubles: Sequence[Trouble]) -> None:
+    """Raise RemoteProblem where what came is not what a companion may hold."""
+    # Links and submodules may be in a history; they are never written out.
+    odd = [each for each in troubles if each.kind not in {"link", "submodule"}]
+    if odd:
+        where = f" ({shown(odd[0].path)})" if odd[0].path else ""
+        raise RemoteProblem(
+            f"the remote sent what may not be in a companion: {odd[0].says}{where}",
+            "nothing of it was taken, and all that is here stays as it is",
+            "look at it with git, in a clone that you throw away",
+        )
+
+
+def _tips(repo: Repository) -> list[str]:
+    """The commits that are offered to the remote as known, the newest first."""
+    parts = repo.parts()
+    found: dict[str, float] = {}
+    for ref, oid in parts.refs.names("refs/").items():
+        if not ref.startswith("refs/perdure/ops") and parts.store.size(oid)[0] == b"commit":
+            found[oid] = repo.commit_info(oid).committed_at.timestamp()
+    return sorted(found, key=lambda oid: -found[oid])

@@ -1,0 +1,88 @@
+"""What this device and a remote last agreed on, one small file a remote in the state folder.
+
+Losing it costs nothing that was said: then nothing counts as taken away on either side, and a sync
+brings together what both have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from perdure.git import disk
+from perdure.git.errors import storage_errors
+
+if TYPE_CHECKING:
+    from perdure.git.repository.repository import Repository
+
+_MOST = 16 * 1024 * 1024
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Why syncing with a remote is paused.
+
+    Attributes:
+        reason: one sentence, with numbers.
+        ref: the ref that it is about; "" for all.
+        here: where that stood here.
+        there: where it stood there.
+    """
+
+    reason: str
+    ref: str = ""
+    here: str | None = None
+    there: str | None = None
+
+
+class RemoteRecord(msgspec.Struct, frozen=True):
+    """What is known of one remote.
+
+    Attributes:
+        url: the address that all of this is about.
+        agreed: per ref the id that both sides had when they were last seen to have the same.
+        synced_at: when that was, in seconds since 1970; None: never.
+        pause: why it is paused; None: it is not.
+        trouble: why the last try failed; "" when it worked.
+        tried_at: when it was last tried.
+        is_public_agreed: whether the user agreed that anybody can read it.
+    """
+
+    url: str
+    agreed: dict[str, str] = {}
+    synced_at: float | None = None
+    pause: Pause | None = None
+    trouble: str = ""
+    tried_at: float | None = None
+    is_public_agreed: bool = False
+
+
+def read_record(repo: Repository, name: str, url: str) -> RemoteRecord:
+    """The record of a remote; an empty one where there is none, or for another address."""
+    with contextlib.suppress(OSError, msgspec.MsgspecError, RecursionError):
+        if repo.state.is_own():
+            data = disk.read_file(_path(repo, name), most=_MOST)
+            found = msgspec.json.decode(data, type=RemoteRecord)
+            if found.url == url:
+                return found
+    return RemoteRecord(url)
+
+
+def write_record(repo: Repository, name: str, record: RemoteRecord) -> None:
+    """Keep a record. Raises StorageFull, ReadOnly, WriteFailed."""
+    with storage_errors(f"noting what {name} has"):
+        repo.state.own()
+        path = _path(repo, name)
+        disk.make_folder(path.parent)
+        disk.replace_file(path, msgspec.json.encode(record), synced=True)
+
+
+def drop_record(repo: Repository, name: str) -> None:
+    """Forget a remote that is gone."""
+    _path(repo, name).unlink(missing_ok=True)
+
+
+def _path(repo: Repository, name: str) -> Path:
+    return repo.state_dir / "remotes" / f"{name}.json"

@@ -1,0 +1,159 @@
+"""The remotes of a repository, as git's own configuration has them (git-config(1), remote.*)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perdure.git import disk
+from perdure.git.config.repository import pairs
+from perdure.git.errors import HistoryError
+from perdure.git.refs.refs import HEADS, LOCK_WAIT, REMOTES
+
+if TYPE_CHECKING:
+    from perdure.git.repository.repository import Repository
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9_-]+)*")
+_HEADER = re.compile(r'\s*\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')
+_TRAVEL = ("refs/heads/*", "refs/tags/*", "refs/perdure/kept/*")
+"""What a plain ``git push NAME`` sends: all that a sync sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A remote. ``url`` is its address as the configuration has it; never a password."""
+
+    name: str
+    url: str
+
+
+def list_remotes(repo: Repository) -> list[Remote]:
+    """The remotes, sorted by name; the first address of each."""
+    found: dict[str, str] = {}
+    for key, value in pairs(_text(_path(repo))):
+        if key.startswith("remote.") and key.endswith(".url"):
+            found.setdefault(key.removeprefix("remote.").removesuffix(".url"), value)
+    return [Remote(name, url) for name, url in sorted(found.items()) if name and url]
+
+
+def find_remote(repo: Repository, name: str) -> Remote:
+    """A remote by its name. Raises HistoryError where there is none."""
+    known = list_remotes(repo)
+    for remote in known:
+        if remote.name == name:
+            return remote
+    there = ", ".join(each.name for each in known)
+    step = f"There are: {there}" if there else "Add one: perdure remote add backup ADDRESS"
+    raise HistoryError(f"there is no remote {name!r}", "nothing was changed", step)
+
+
+def check_remote_name(name: str) -> None:
+    """Raise HistoryError unless a remote can be called that, in git and in file names."""
+    if not _NAME.fullmatch(name) or name.endswith(".lock"):
+        raise HistoryError(
+            f"{name!r} cannot be the name of a remote",
+            "nothing was changed",
+            "use letters, digits, - and _, such as: backup",
+        )
+
+
+def add_remote(repo: Repository, name: str, url: str) -> Remote:
+    """Write a remote into git's configuration, in one atomic step.
+
+    The branch that is checked out gets it as its upstream, unless it has one.
+
+    Args:
+        repo: the repository.
+        name: what it will be called.
+        url: the address, without a password.
+
+    Raises:
+        HistoryError: there is one of that name, or it cannot be a name.
+        Busy: git is writing its configuration.
+    """
+    check_remote_name(name)
+    if any(each.name == name for each in list_remotes(repo)):
+        raise HistoryError(
+            f"there is already a remote {name}",
+            "it stays as it is",
+            f"choose another name, or first: perdure remote remove {name}",
+        )
+    lines = [f'[remote "{name}"]', f"\turl = {_quoted(url)}"]
+    lines.append(f"\tfetch = +refs/heads/*:{REMOTES}{name}/*")
+    lines += [f"\tpush = {ref}:{ref}" for ref in _TRAVEL]
+    text = _text(_path(repo))
+    branch = repo.head().branch
+    if branch is not None and not any(key == f"branch.{branch}.remote" for key, _ in pairs(text)):
+        lines += [f'[branch "{_escaped(branch)}"]', f"\tremote = {name}"]
+        lines.append(f"\tmerge = {_quoted(HEADS + branch)}")
+    _write(repo, text + "\n" * (text[-1:] not in {"", "\n"}) + "\n".join(lines) + "\n")
+    return Remote(name, url)
+
+
+def remove_remote(repo: Repository, name: str) -> None:
+    """Take a remote out of git's configuration, and what branches have it as their upstream.
+
+    Raises:
+        HistoryError: there is none of that name.
+        Busy: git is writing its configuration.
+    """
+    find_remote(repo, name)
+    kept: list[str] = []
+    for header, lines in _sections(_text(_path(repo))):
+        kind, inner = header
+        is_its = kind == "remote" and inner == name
+        names_it = kind == "branch" and any(
+            key.endswith(".remote") and value == name for key, value in pairs("\n".join(lines))
+        )
+        if not (is_its or names_it):
+            kept += lines
+    _write(repo, "\n".join(kept))
+
+
+def _sections(text: str) -> Iterator[tuple[tuple[str, str], list[str]]]:
+    """Each section's kind and inner name, with its lines; first what stands before any."""
+    header: tuple[str, str] = ("", "")
+    lines: list[str] = []
+    for line in text.split("\n"):
+        found = _HEADER.match(line)
+        if found:
+            yield header, lines
+            inner = re.sub(r"\\(.)", r"\1", found[2] or "")
+            header, lines = (found[1].lower(), inner), []
+        lines.append(line)
+    yield header, lines
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _quoted(value: str) -> str:
+    plain = re.fullmatch(r"[^\s\"\\#;]+(?: [^\s\"\\#;]+)*", value)
+    return value if plain else f'"{_escaped(value)}"'
+
+
+def _path(repo: Repository) -> Path:
+    return repo.git_dir / "config"
+
+
+def _text(path: Path) -> str:
+    try:
+        return disk.read_file(path).decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return ""
+
+
+def _write(repo: Repository, text: str) -> None:
+    layout = repo.parts().layout
+    with repo.writer.exclusive("writing git's configuration"):
+        lock = layout.lock(_path(repo), text.encode("utf-8", "surrogateescape"))
+        try:
+            lock.take(wait=LOCK_WAIT)
+            lock.publish()
+        finally:
+            lock.release()
+        disk.sync_folder(layout.git_dir)

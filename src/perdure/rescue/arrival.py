@@ -1,0 +1,134 @@
+"""Brings what came from a remote together with what is here, in one operation.
+
+Branches that are not checked out move at once. The one that is moves with its files, or waits where
+somebody's edits or an open merge are in the way; the conversation goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from perdure.actions.sync.tips import merge_tips
+from perdure.companion.config.upgrades import SETTINGS, refuse_newer
+from perdure.companion.errors import NewerFormat
+from perdure.git.errors import (
+    CheckedOutElsewhere,
+    HistoryError,
+    RefElsewhere,
+    Unfinished,
+    UnsavedEdits,
+)
+from perdure.git.operations.operation import made_commit, perform
+from perdure.git.refs.refs import HEADS, TAGS, RefMove, check_branch, short_name
+from perdure.git.remotes.kept import lines_to_keep
+from perdure.git.remotes.reconcile import RefStep, StepKind
+from perdure.snapshot.author import device
+from perdure.snapshot.files import read_small_at
+
+if TYPE_CHECKING:
+    from perdure.actions.workspace import Workspace
+
+
+class Arrival:
+    """What one round brings. ``waits``: the refs that could not move now, each with the reason."""
+
+    def __init__(self, workspace: Workspace, remote: str) -> None:
+        self._workspace, self._repo, self._remote = workspace, workspace.repo, remote
+        self.waits: dict[str, str] = {}
+        self.moves: list[RefMove] = []
+        self.merged: list[str] = []
+
+    def bring(self, steps: Sequence[RefStep]) -> None:
+        """Move the refs here as the steps say.
+
+        Raises:
+            HistoryError: nothing was moved, or nothing more.
+        """
+        branch = self._repo.head().branch
+        current = f"{HEADS}{branch}" if branch else ""
+        with ExitStack() as made:
+            moves = [move for step in steps for move in self._moves(step, made)]
+            for group in (
+                [move for move in moves if move.ref != current],
+                [move for move in moves if move.ref == current],
+            ):
+                self._perform(group)
+
+    def _moves(self, step: RefStep, made: ExitStack) -> list[RefMove]:
+        if self._is_newer(step):
+            self.waits[step.ref] = "it needs a newer perdure than this one"
+            return []
+        try:
+            return self._moved(step, made)
+        except HistoryError as problem:
+            self.waits[step.ref] = problem.what
+            return []
+
+    def _moved(self, step: RefStep, made: ExitStack) -> list[RefMove]:
+        here, there = step.here, step.there
+        match step.step:
+            case StepKind.TAKE:
+                extra = (here,) if here is not None and step.ref.startswith(TAGS) else ()
+                return [*lines_to_keep(self._repo, extra), RefMove(step.ref, here, there)]
+            case StepKind.DROP_HERE if here is not None:
+                kept = lines_to_keep(self._repo, (here,))
+                return [*kept, RefMove(step.ref, here, None)]
+            case StepKind.MERGE if here is not None and there is not None:
+                merge = made.enter_context(merge_tips(self._repo, here, there))
+                self.merged.append(step.ref)
+                return [RefMove(step.ref, here, merge.commit)]
+            case StepKind.RESTORE if here is not None and there is not None:
+                new = made.enter_context(
+                    made_commit(
+                        self._repo,
+                        (),
+                        parents=[here, there],
+                        files_of=here,
+                        message=f"merge: {short_name(step.ref)} as it is here\n",
+                        author=self._workspace.author,
+                    )
+                )
+                return [RefMove(step.ref, here, new)]
+            case StepKind.REPLACE if here is not None and there is not None:
+                return self._replaced(step.ref, here, there)
+        return []
+
+    def _replaced(self, ref: str, here: str, there: str) -> list[RefMove]:
+        """What is there counts; what is here gets a branch of its own."""
+        name = self._repo.free_branch(f"{short_name(ref)}-{device()}")
+        return [RefMove(check_branch(name), None, here), RefMove(ref, here, there)]
+
+    def _is_newer(self, step: RefStep) -> bool:
+        """Whether a branch comes in a format that this version cannot write to."""
+        if not step.ref.startswith(HEADS) or step.there is None:
+            return False
+        try:
+            refuse_newer(read_small_at(self._repo, SETTINGS, step.there) or b"")
+        except NewerFormat:
+            return True
+        return False
+
+    def _perform(self, moves: list[RefMove]) -> None:
+        """Move them in one operation; where one cannot move, the others by themselves."""
+        if not moves:
+            return
+        try:
+            perform(
+                self._repo,
+                "sync",
+                f"with {self._remote}",
+                moves,
+                author=self._workspace.author,
+            )
+            self.moves += moves
+        except RefElsewhere:
+            # A turn was committed meanwhile: the next round brings it together with that.
+            return
+        except (UnsavedEdits, Unfinished, CheckedOutElsewhere) as problem:
+            if len(moves) == 1:
+                self.waits[moves[0].ref] = problem.what
+                return
+            for move in moves:
+                self._perform([move])

@@ -1,0 +1,170 @@
+"""What one side has lost, in numbers, before the other side follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from perdure.companion.conversation.chunk import (
+    CHUNK_FILE_LIMIT,
+    CONVERSATIONS,
+    parse_chunk_path,
+    turn_numbers,
+)
+from perdure.git.objects.tree import FileChange
+from perdure.git.refs.ancestry import Reach
+from perdure.git.refs.refs import HEADS, short_name
+from perdure.git.remotes.reconcile import RefStep, StepKind
+from perdure.git.remotes.record import Pause
+from perdure.git.repository.repository import Repository
+from perdure.plural import plural
+from perdure.snapshot.revisions.ahead import ahead
+
+Side = Literal["here", "there"]
+
+_SHARE = 10
+"""A tenth of the turns may go unasked."""
+_PERSONA = "persona"
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What a commit has no more that another had.
+
+    Attributes:
+        turns: turns that are gone.
+        of: turns that there were; 0 where none is gone.
+        persona: files of the persona that are gone.
+        months: months of which all conversations are gone, as 2026-11.
+    """
+
+    turns: int = 0
+    of: int = 0
+    persona: tuple[str, ...] = ()
+    months: tuple[str, ...] = ()
+
+    @property
+    def ask(self) -> bool:
+        """Whether somebody must be asked before anything follows."""
+        return bool(self.turns * _SHARE > self.of or self.persona or self.months)
+
+    def __str__(self) -> str:
+        parts = []
+        if self.turns:
+            parts.append(f"{self.turns:,} of {plural(self.of, 'turn')}")
+        if self.months:
+            parts.append(f"all conversations of {', '.join(self.months)}")
+        if self.persona:
+            parts.append(", ".join(self.persona[:5]))
+        return " and ".join(parts) or "nothing"
+
+
+def losses(repo: Repository, before: str, after: str) -> Losses:
+    """What ``after`` has no more that ``before`` had; both are commits that are here.
+
+    Counting all turns of a large companion takes a second; it is done only where some are gone.
+    """
+    gone = _turns_gone(repo, before, after)
+    old, new = (_entries(repo, commit, _PERSONA) for commit in (before, after))
+    persona = sorted(
+        path for path, oid in old.items() if path not in new and oid not in new.values()
+    )
+    months = sorted(_months(repo, before) - _months(repo, after))
+    total = sum(1 for _ in _turns_below(repo, before)) if gone else 0
+    return Losses(gone, total, tuple(persona), tuple(months))
+
+
+def _turns_gone(repo: Repository, before: str, after: str) -> int:
+    roots = [repo.folder_oid(CONVERSATIONS, commit) for commit in (before, after)]
+    changes = repo.folder_difference(*roots)
+    old = set(_turns(repo, changes, new=False))
+    return len(old - set(_turns(repo, changes, new=True))) if old else 0
+
+
+def _turns(
+    repo: Repository, changes: Iterable[FileChange], *, new: bool
+) -> Iterable[tuple[str, int]]:
+    """The turns in one side of changed chunks, each by its conversation and number."""
+    for change in changes:
+        oid = change.new_oid if new else change.old_oid
+        named = parse_chunk_path(f"{CONVERSATIONS}/{change.path}")
+        if named is not None and oid is not None:
+            data = repo.small(oid, CHUNK_FILE_LIMIT)
+            for number in turn_numbers(data, f"{CONVERSATIONS}/{change.path}"):
+                yield str(named[0]), number
+
+
+def _turns_below(repo: Repository, commit: str) -> Iterable[tuple[str, int]]:
+    root = repo.folder_oid(CONVERSATIONS, commit)
+    return _turns(repo, repo.folder_difference(None, root), new=True)
+
+
+def count_turns(repo: Repository, commit: str) -> int:
+    """Turns that a commit's conversations have."""
+    return sum(1 for _ in _turns_below(repo, commit))
+
+
+def _entries(repo: Repository, commit: str, folder: str) -> dict[str, str]:
+    return {entry.path: entry.oid for entry in repo.files(folder, commit)}
+
+
+def _months(repo: Repository, commit: str) -> set[str]:
+    return {name for name, is_folder in repo.names(CONVERSATIONS, commit) if is_folder}
+
+
+class Guard:
+    """Looks at each step before it is taken, and stops what would lose something."""
+
+    def __init__(self, repo: Repository, reach: Reach, keep: Side | None) -> None:
+        """``keep``: the side that counts where a guard would stop; None: it stops."""
+        self._repo, self._reach, self._keep = repo, reach, keep
+        self._known: dict[tuple[str, str], Losses] = {}
+
+    def look(self, step: RefStep) -> tuple[RefStep, Pause | None]:
+        """A step as it may be taken, and why it may not be, None where it may."""
+        if not step.ref.startswith(HEADS) or step.here is None or step.there is None:
+            return step, None
+        if step.step is StepKind.WENT_BACK:
+            return self._went_back(step, step.here, step.there)
+        if step.step is StepKind.UNRELATED:
+            return self._unrelated(step)
+        if step.step is StepKind.PUSH:
+            return self._lossy(step, step.there, step.here, "here", StepKind.REPLACE)
+        before = step.here
+        if step.step is StepKind.MERGE:
+            before = step.agreed or self._reach.merge_bases(step.here, step.there)[0]
+        return self._lossy(step, before, step.there, "there", StepKind.RESTORE)
+
+    def _went_back(self, step: RefStep, here: str, there: str) -> tuple[RefStep, Pause | None]:
+        name = short_name(step.ref)
+        if self._keep == "there":
+            return replace(step, step=StepKind.REPLACE), None
+        if self._keep == "here":
+            is_older = self._reach.is_ancestor(there, here)
+            return replace(step, step=StepKind.PUSH if is_older else StepKind.MERGE), None
+        lost = ahead(self._repo, step.agreed or here, [there])
+        text = f"{name} there went back: {lost} that it had are gone from it"
+        return step, Pause(text, step.ref, here, there)
+
+    def _unrelated(self, step: RefStep) -> tuple[RefStep, Pause | None]:
+        if self._keep == "there":
+            return replace(step, step=StepKind.REPLACE), None
+        name = short_name(step.ref)
+        text = f"{name} there has no commit in common with {name} here"
+        return step, Pause(text, step.ref, step.here, step.there)
+
+    def _lossy(
+        self, step: RefStep, before: str, after: str, side: Side, otherwise: StepKind
+    ) -> tuple[RefStep, Pause | None]:
+        """A step after which one side has what the other one made of it."""
+        key = before, after
+        if key not in self._known:
+            self._known[key] = losses(self._repo, before, after)
+        gone = self._known[key]
+        if not gone.ask or self._keep == side:
+            return step, None
+        if self._keep is not None:
+            return replace(step, step=otherwise), None
+        text = f"{short_name(step.ref)} {side} has lost {gone}"
+        return step, Pause(text, step.ref, step.here, step.there)

@@ -1,0 +1,307 @@
+"""Syncs a companion with one remote: what is new on either side goes to the other.
+
+A push alone is one conversation with the remote. Where the remote has something that is not here,
+it is fetched, brought together with what is here in one operation, and the push is tried again.
+Nothing is forced, and what a guard stops stays as it is on both sides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from perdure.git.errors import HistoryError
+from perdure.git.refs.ancestry import Reach
+from perdure.git.refs.refs import HEADS, TAGS, short_name
+from perdure.git.remotes.fetch import fetched
+from perdure.git.remotes.kept import lines_to_keep
+from perdure.git.remotes.push import Pushed, push
+from perdure.git.remotes.reconcile import KEPT, RefStep, StepKind, reconcile
+from perdure.git.remotes.record import Pause, read_record, write_record
+from perdure.git.remotes.seen import make_refs, note_branches
+from perdure.git.remotes.settings import Remote
+from perdure.git.wire.errors import RemoteProblem
+from perdure.rescue.guards import Guard, Side
+from perdure.snapshot.revisions.ahead import NOTHING_AHEAD, Ahead, ahead
+
+if TYPE_CHECKING:
+    from perdure.actions.workspace import Workspace
+    from perdure.git.wire.transport import Transport
+
+_ATTEMPTS = 8
+"""How often a sync begins again where somebody else pushed in between, slices not counted."""
+
+_COMING = {
+    StepKind.TAKE, StepKind.MERGE, StepKind.DROP_HERE, StepKind.REPLACE, StepKind.RESTORE
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class SyncResult:
+    """What a sync did.
+
+    Attributes:
+        remote: name of the remote.
+        sent: what the remote got, by branch or tag.
+        came: what came from there, by branch or tag.
+        gone: branches and tags that were taken away, each with the side: here or there.
+        merged: branches on which both sides had moved.
+        waits: what could not be brought together now, each with the reason.
+        refused: what the remote refused, each with its reason.
+        pause: why nothing more is done until somebody decides; None: nothing is in the way.
+    """
+
+    remote: str
+    sent: dict[str, Ahead] = field(default_factory=dict)
+    came: dict[str, Ahead] = field(default_factory=dict)
+    gone: dict[str, Side] = field(default_factory=dict)
+    merged: list[str] = field(default_factory=list)
+    waits: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    pause: Pause | None = None
+
+    @property
+    def is_level(self) -> bool:
+        """Whether nothing is left that should have gone there or come here."""
+        return not (self.waits or self.refused or self.pause)
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "remote": self.remote,
+            "sent": {ref: each.to_dict() for ref, each in self.sent.items()},
+            "came": {ref: each.to_dict() for ref, each in self.came.items()},
+            "gone": self.gone,
+            "merged": self.merged,
+            "waits": self.waits,
+            "refused": self.refused,
+            "paused": self.pause.reason if self.pause else None,
+            "level": self.is_level,
+        }
+
+
+class Sync:
+    """One sync of one companion with one remote."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        remote: Remote,
+        transport: Transport,
+        *,
+        takes: bool = True,
+        gives: bool = True,
+        keep: Side | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            workspace: the companion.
+            remote: the remote.
+            transport: the way there.
+            takes: whether what the remote has comes here.
+            gives: whether what is here goes there.
+            keep: which side counts where a guard stops; None: it stops.
+            progress: called with what is being done, in words.
+        """
+        self._workspace, self._repo = workspace, workspace.repo
+        self._remote, self._transport = remote, transport
+        self._takes, self._gives = takes, gives
+        self._progress = progress
+        self._record = read_record(self._repo, remote.name, remote.url)
+        self._reach = Reach(self._repo.commit_info, self._repo.parts().boundary)
+        self._guard = Guard(self._repo, self._reach, keep)
+        self._done = SyncResult(remote.name)
+
+    def run(self) -> SyncResult:
+        """Do it.
+
+        Raises:
+            RemoteProblem: the remote cannot be reached, or sends what cannot be taken.
+            HistoryError: something here is in the way; what was done before stays.
+        """
+        try:
+            there = self._rounds()
+        except HistoryError as problem:
+            self._note(trouble=problem.what)
+            raise
+        note_branches(self._repo, self._remote.name, there)
+        self._note(agreed=self._agreed(there), pause=self._done.pause)
+        return self._done
+
+    def _rounds(self) -> dict[str, str]:
+        """Rounds until nothing is left to do; returns the remote's refs, those that are here."""
+        make_refs(self._repo, lines_to_keep(self._repo))
+        for _ in range(_ATTEMPTS):
+            pushed = push(self._repo, self._transport, self._decide, self._progress)
+            self._count(pushed)
+            there = pushed.refs
+            if pushed.behind:
+                with fetched(self._repo, self._transport, self._progress) as got:
+                    note_branches(self._repo, self._remote.name, got.refs)
+                    there = got.refs
+                    self._bring(there)
+            there = self._here_of(there)
+            left = self._looked_at(there)
+            if not (self._to_send(left) or any(self._comes(step) for step in left)):
+                return there
+        raise RemoteProblem(
+            f"others kept pushing to {self._remote.name} at the same time",
+            "everything is here, and nothing of theirs was overwritten",
+            "try again in a minute",
+        )
+
+    # What there is to do
+
+    def _refs(self) -> dict[str, str]:
+        refs = self._repo.parts().refs
+        return {**refs.names(HEADS), **refs.names(TAGS), **refs.names(KEPT)}
+
+    def _here_of(self, there: Mapping[str, str]) -> dict[str, str]:
+        has = self._repo.parts().store.has
+        return {ref: oid for ref, oid in there.items() if has(oid)}
+
+    def _looked_at(self, there: Mapping[str, str]) -> list[RefStep]:
+        """What is to be done about every ref, guards heeded; all the remote has must be here."""
+        branch = self._repo.head().branch
+        steps = reconcile(
+            self._refs(),
+            there,
+            self._record.agreed,
+            current=f"{HEADS}{branch}" if branch else None,
+            is_ancestor=self._reach.is_ancestor,
+            related=lambda one, other: bool(self._reach.merge_bases(one, other)),
+        )
+        found = []
+        for step in steps:
+            allowed, pause = self._guard.look(step)
+            if pause is None:
+                found.append(allowed)
+            elif self._done.pause is None:
+                self._done.pause = pause
+        return found
+
+    def _decide(self, there: Mapping[str, str]) -> dict[str, str | None] | None:
+        """What goes to the remote; None where something has to come from there first."""
+        if len(self._here_of(there)) < len(there):
+            return None
+        steps = self._looked_at(there)
+        if any(self._comes(step) for step in steps):
+            return None
+        return self._to_send(steps)
+
+    def _comes(self, step: RefStep) -> bool:
+        """Whether a step changes something here."""
+        changes = {
+            StepKind.TAKE,
+            StepKind.MERGE,
+            StepKind.DROP_HERE,
+            StepKind.REPLACE,
+            StepKind.RESTORE,
+        }
+        return self._takes and step.step in changes and step.ref not in self._done.waits
+
+    def _to_send(self, steps: Sequence[RefStep]) -> dict[str, str | None]:
+        """Refs to move there. What is taken away goes last, when its line is kept there."""
+        if not self._gives:
+            return {}
+        steps = [step for step in steps if step.ref not in self._done.refused]
+        moves = {step.ref: step.here for step in steps if step.step is StepKind.PUSH}
+        return dict(moves) or {step.ref: None for step in steps if step.step is StepKind.DROP_THERE}
+
+    # What is done
+
+    def _bring(self, there: Mapping[str, str]) -> None:
+        from perdure.rescue.arrival import Arrival
+
+        if not self._takes:
+            both = (step.ref for step in self._looked_at(there) if step.step is StepKind.MERGE)
+            self._done.waits |= dict.fromkeys(both, "both sides have something new on it")
+            return
+        self._workspace.commit_hand_edits()
+        coming = [step for step in self._looked_at(there) if self._comes(step)]
+        arrival = Arrival(self._workspace, self._remote.name)
+        arrival.bring(coming)
+        self._done.waits |= arrival.waits
+        self._done.merged += arrival.merged
+        for move in arrival.moves:
+            if move.new is None:
+                self._done.gone[move.ref] = "here"
+            else:
+                self._done.came[move.ref] = self._new(move.ref, move.new, move.old)
+
+    def _count(self, pushed: Pushed) -> None:
+        self._done.refused |= pushed.refused
+        for ref, (old, new) in pushed.moved.items():
+            if new is None:
+                self._done.gone[ref] = "there"
+            else:
+                self._done.sent[ref] = self._done.sent.get(ref, NOTHING_AHEAD) + self._new(
+                    ref, new, old
+                )
+
+    def _new(self, ref: str, new: str, old: str | None) -> Ahead:
+        """What one side of a branch got."""
+        if not ref.startswith(HEADS):
+            return NOTHING_AHEAD
+        kept = [old] if old is not None else []
+        return ahead(self._repo, new, kept)
+
+    # What is remembered
+
+    def _agreed(self, there: Mapping[str, str]) -> dict[str, str]:
+        """What both sides have alike, and what was agreed of what they have not."""
+        here = self._refs()
+        known = self._record.agreed
+        alike = {ref: oid for ref, oid in there.items() if here.get(ref) == oid}
+        # A ref that neither has any more is nobody's business.
+        return alike | {
+            ref: oid
+            for ref, oid in known.items()
+            if ref not in alike and (ref in here or ref in there)
+        }
+
+    def _note(
+        self,
+        agreed: dict[str, str] | None = None,
+        pause: Pause | None = None,
+        trouble: str = "",
+    ) -> None:
+        now = time.time()
+        record = msgspec.structs.replace(self._record, tried_at=now, trouble=trouble)
+        if agreed is not None:
+            at = now if self._done.is_level else record.synced_at
+            record = msgspec.structs.replace(record, agreed=agreed, pause=pause, synced_at=at)
+        write_record(self._repo, self._remote.name, record)
+
+
+def not_level(result: SyncResult) -> RemoteProblem | None:
+    """What a sync left undone, as an error; None where nothing is left."""
+    name = result.remote
+    if result.pause is not None:
+        return RemoteProblem(
+            f"{name}: {result.pause.reason}",
+            "both sides stay as they are, and syncing with it is paused",
+            f"perdure sync {name} --keep here, or: perdure sync {name} --keep there",
+        )
+    if result.refused:
+        ref, reason = next(iter(result.refused.items()))
+        more = f", and {len(result.refused) - 1} more" if len(result.refused) > 1 else ""
+        return RemoteProblem(
+            f"{name} refused {short_name(ref)}{more}: {reason}",
+            "nothing was overwritten there, and everything is here",
+            "ask whoever runs it, or add another remote",
+        )
+    if result.waits:
+        ref, reason = next(iter(result.waits.items()))
+        return RemoteProblem(
+            f"{short_name(ref)} of {name} waits: {reason}",
+            "both sides stay as they are",
+            f"perdure sync {name}",
+        )
+    return None

@@ -1,0 +1,136 @@
+"""The remotes of a companion, and what is on none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perdure.companion.clock import now
+from perdure.git.operations.branches import branches
+from perdure.git.remotes.record import RemoteRecord, read_record
+from perdure.git.remotes.settings import list_remotes
+from perdure.git.repository.repository import Repository
+from perdure.plural import plural
+from perdure.snapshot.revisions.ahead import MOST, commits_ahead
+from perdure.snapshot.revisions.program_commits import turn_of_commit
+
+
+@dataclass(frozen=True, slots=True)
+class AtRisk:
+    """Turns that are on this machine alone.
+
+    Attributes:
+        turns: how many.
+        oldest: when the oldest of them was committed; None: there is none.
+        is_all: False where there are more than were counted.
+    """
+
+    turns: int = 0
+    oldest: datetime | None = None
+    is_all: bool = True
+
+    def __str__(self) -> str:
+        if not self.turns:
+            return "no turn is on this machine alone"
+        more = "" if self.is_all else "more than "
+        age = f", oldest {_age(now() - self.oldest)}" if self.oldest else ""
+        return f"{more}{plural(self.turns, 'turn')} on no remote{age}"
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "turns": self.turns,
+            "oldest": self.oldest.isoformat() if self.oldest else None,
+            "all": self.is_all,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRow:
+    """A remote in a list. ``state``: one line; ``synced``: when both sides last had the same."""
+
+    name: str
+    url: str
+    state: str
+    synced: datetime | None
+    lacks: AtRisk
+    paused: str = ""
+    trouble: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "name": self.name,
+            "url": self.url,
+            "synced": self.synced.isoformat() if self.synced else None,
+            "lacks": self.lacks.to_dict(),
+            "paused": self.paused or None,
+            "trouble": self.trouble or None,
+        }
+
+
+def remote_rows(repo: Repository) -> list[RemoteRow]:
+    """Every remote with its state, as far as it is known without asking it."""
+    return [
+        _row(repo, remote.name, remote.url, read_record(repo, remote.name, remote.url))
+        for remote in list_remotes(repo)
+    ]
+
+
+def at_risk(repo: Repository) -> AtRisk | None:
+    """The turns that no remote is known to have; None where there is no remote."""
+    remotes = list_remotes(repo)
+    if not remotes:
+        return None
+    records = [read_record(repo, each.name, each.url) for each in remotes]
+    return _lacks(repo, [oid for record in records for oid in record.agreed.values()])
+
+
+def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteRow:
+    lacks = _lacks(repo, record.agreed.values())
+    synced = None
+    if record.synced_at is not None:
+        synced = datetime.fromtimestamp(record.synced_at).astimezone()
+    paused = record.pause.reason if record.pause else ""
+    if paused:
+        state = f"paused: {paused}"
+    elif not record.agreed:
+        state = "nothing was pushed there yet"
+    elif lacks.turns:
+        state = f"{plural(lacks.turns, 'turn')} not there yet"
+    else:
+        state = "has everything"
+    if synced is not None:
+        state += f", last synced {_age(now() - synced)} ago"
+    if record.trouble:
+        state += f"; the last try failed: {record.trouble}"
+    return RemoteRow(name, url, state, synced, lacks, paused, record.trouble)
+
+
+def _lacks(repo: Repository, known: Iterable[str]) -> AtRisk:
+    """The turns of all branches that some commits do not have in their past."""
+    parts = repo.parts()
+    kept = [
+        oid for oid in set(known) if parts.store.has(oid) and parts.store.size(oid)[0] == b"commit"
+    ]
+    seen: set[str] = set()
+    turns: dict[str, datetime] = {}
+    for branch in branches(repo):
+        for info in commits_ahead(repo, branch.commit, [*kept, *seen]):
+            turn = turn_of_commit(info)
+            if turn is not None and info.subject.startswith("turn: "):
+                turns[str(turn)] = info.committed_at
+            if len(turns) >= MOST:
+                return AtRisk(len(turns), min(turns.values()), is_all=False)
+        seen.add(branch.commit)
+    return AtRisk(len(turns), min(turns.values(), default=None))
+
+
+def _age(age: timedelta) -> str:
+    """A length of time in its largest unit."""
+    seconds = max(0, int(age.total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

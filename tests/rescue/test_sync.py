@@ -1,0 +1,221 @@
+"""Two devices and a place between them: everything on both, nothing forced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from perdure.git.errors import HistoryError
+from perdure.git.wire.errors import RemoteProblem
+from tests.conftest import assert_sound, git
+from tests.rescue.devices import add_backup, clone, edit, refs, say, sync, words
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "place.git"
+
+
+@pytest.fixture
+def first(companion: Path, place: Path) -> Path:
+    say(companion, "the first thing")
+    add_backup(companion, place)
+    sync(companion)
+    return companion
+
+
+@pytest.fixture
+def second(first: Path, place: Path, tmp_path: Path) -> Path:
+    return clone(place, tmp_path / "second")
+
+
+def test_a_push_sends_branches_tags_and_kept_lines(companion: Path, place: Path) -> None:
+    say(companion, "one", "two")
+    git(companion, "branch", "side", "HEAD~1")
+    git(companion, "tag", "-a", "-m", "a note", "one", "HEAD~1")
+    add_backup(companion, place)
+    result = sync(companion, takes=False)
+    assert result.is_level
+    assert refs(place) == refs(companion)
+    assert git(place, "fsck", "--full", "--strict") == ""
+    assert sync(companion, takes=False).sent == {}
+
+
+def test_a_clone_is_the_companion_and_goes_on(first: Path, second: Path) -> None:
+    assert refs(second) == refs(first)
+    assert_sound(second)
+    say(second, "from the second")
+    sync(second)
+    sync(first)
+    assert "from the second" in words(first)
+    assert refs(first) == refs(second)
+    assert_sound(first)
+
+
+def test_talk_on_both_is_on_both(first: Path, second: Path, place: Path) -> None:
+    say(first, "said at home")
+    say(second, "said on the way")
+    sync(first)
+    result = sync(second)
+    assert result.merged == ["refs/heads/main"]
+    sync(first)
+    assert refs(first) == refs(second) == refs(place)
+    for path in (first, second):
+        assert "said at home" in words(path)
+        assert "said on the way" in words(path)
+        assert_sound(path)
+
+
+def test_a_push_alone_sends_nothing_over_what_is_new_there(
+    first: Path, second: Path, place: Path
+) -> None:
+    say(first, "said at home")
+    sync(first)
+    before = refs(place)
+    say(second, "said on the way")
+    result = sync(second, takes=False)
+    assert list(result.waits) == ["refs/heads/main"]
+    assert refs(place) == before
+    assert "said at home" not in words(second)
+
+
+def test_a_branch_taken_away_goes_there_and_on_the_other_device(
+    first: Path, second: Path, place: Path
+) -> None:
+    git(first, "branch", "side")
+    git(first, "switch", "-q", "side")
+    say(first, "only on the side")
+    git(first, "switch", "-q", "main")
+    sync(first)
+    sync(second)
+    tip = git(first, "rev-parse", "side").strip()
+    git(first, "branch", "-q", "-D", "side")
+    sync(first)
+    assert "refs/heads/side" not in refs(place)
+    sync(second)
+    assert "refs/heads/side" not in refs(second)
+    for path in (place, second):
+        assert refs(path)[f"refs/perdure/kept/{tip}"] == tip
+    assert "only on the side" in words(second, tip)
+
+
+def test_a_branch_that_moved_meanwhile_stays(first: Path, second: Path, place: Path) -> None:
+    git(first, "branch", "side")
+    sync(first)
+    sync(second)
+    git(second, "switch", "-q", "side")
+    say(second, "more on the side")
+    sync(second)
+    git(first, "branch", "-q", "-D", "side")
+    sync(first)
+    assert refs(first)["refs/heads/side"] == refs(place)["refs/heads/side"]
+    assert "more on the side" in words(first, "side")
+
+
+def test_a_place_that_went_back_pauses_and_either_side_can_count(
+    first: Path, second: Path, place: Path, tmp_path: Path
+) -> None:
+    say(first, "one more", "and another")
+    sync(first)
+    git(place, "update-ref", "refs/heads/main", "main~1")
+    before = refs(first), refs(place)
+    result = sync(first)
+    assert result.pause is not None
+    assert "went back" in result.pause.reason
+    assert (refs(first), refs(place)) == before
+    assert sync(first, keep="here").is_level
+    assert refs(place) == refs(first)
+    git(place, "update-ref", "refs/heads/main", "main~1")
+    tip = refs(first)["refs/heads/main"]
+    assert sync(first, keep="there").is_level
+    assert refs(first)["refs/heads/main"] == git(place, "rev-parse", "main").strip()
+    assert tip in refs(first).values()
+    assert tip in refs(place).values()
+
+
+def test_a_place_with_another_companion_is_left_alone(
+    companion: Path, first: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "other.git")
+    git(tmp_path, "init", "-q", "-b", "main", "stranger")
+    git(tmp_path / "stranger", "commit", "-q", "--allow-empty", "-m", "something else")
+    git(tmp_path / "stranger", "push", "-q", str(other), "main")
+    add_backup(first, other, "other")
+    before = refs(other)
+    result = sync(first, "other")
+    assert result.pause is not None
+    assert "no commit in common" in result.pause.reason
+    assert refs(other)["refs/heads/main"] == before["refs/heads/main"]
+
+
+@pytest.mark.parametrize("keep", ["here", "there"])
+def test_a_side_that_lost_the_persona_is_not_followed_unasked(
+    first: Path, second: Path, keep: str
+) -> None:
+    git(second, "rm", "-q", "persona/10-who.md")
+    git(second, "commit", "-q", "-m", "persona: less")
+    git(second, "push", "-q", "origin", "main")
+    result = sync(first)
+    assert result.pause is not None
+    assert "10-who.md" in result.pause.reason
+    assert (first / "persona/10-who.md").exists()
+    assert sync(first, keep=keep).is_level  # type: ignore[arg-type]
+    assert (first / "persona/10-who.md").exists() == (keep == "here")
+    sync(second, keep=keep)  # type: ignore[arg-type]
+    assert refs(first) == refs(second)
+
+
+def test_what_is_lost_here_is_not_sent_unasked(first: Path, place: Path) -> None:
+    before = refs(place)
+    git(first, "rm", "-q", "-r", "conversations")
+    git(first, "commit", "-q", "-m", "edit: all gone")
+    result = sync(first)
+    assert result.pause is not None
+    assert "lost" in result.pause.reason
+    assert refs(place) == before
+
+
+def test_edits_by_hand_are_committed_before_what_comes(first: Path, second: Path) -> None:
+    edit(second, "persona/20-voice.md", "She hums.\n")
+    sync(second)
+    (first / "persona/10-who.md").write_text("She is Mira, and tall.\n")
+    sync(first)
+    assert (first / "persona/20-voice.md").read_text() == "She hums.\n"
+    assert git(first, "show", "HEAD:persona/10-who.md") == "She is Mira, and tall.\n"
+    assert_sound(first)
+
+
+def test_a_newer_format_waits_and_the_talk_goes_on(first: Path, second: Path) -> None:
+    text = (second / "companion.yaml").read_text()
+    (second / "companion.yaml").write_text(text.replace("format: 1", "format: 2"))
+    git(second, "commit", "-qam", "companion: from the future")
+    git(second, "push", "-q", "origin", "main")
+    result = sync(first)
+    assert "newer" in result.waits["refs/heads/main"]
+    say(first, "we talk on")
+    assert "we talk on" in words(first)
+
+
+def test_a_place_that_is_gone_is_named(first: Path, place: Path) -> None:
+    place.rename(place.with_name("elsewhere"))
+    with pytest.raises(RemoteProblem, match="nothing there"):
+        sync(first)
+
+
+def test_an_empty_place_has_no_companion(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "empty.git")
+    with pytest.raises(HistoryError, match="empty"):
+        clone(tmp_path / "empty.git", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_place_whose_head_names_no_branch_clones(
+    first: Path, place: Path, tmp_path: Path
+) -> None:
+    (place / "HEAD").write_text("ref: refs/heads/trunk\n")
+    path = clone(place, tmp_path / "again")
+    assert git(path, "branch", "--show-current").strip() == "main"
+    say(path, "still here")
+    assert_sound(path)
