@@ -5,15 +5,23 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 RUN_STAMP := $(VENV)/.set-up-to-run
 
-.PHONY: chat test check format bench clean
+.PHONY: chat test check sshd format bench clean
 
 chat: $(RUN_STAMP)  ## set up, fetch the embedded model, make a demo companion if none, talk
 	@$(BIN)/perdure models list --json | grep -q '"installed": true' || $(BIN)/perdure models pull
 	@$(BIN)/perdure list --json | grep -q '"path"' || $(BIN)/perdure new Mira --template friend
 	@$(BIN)/perdure chat $(NAME)
 
-test: check  ## exactly what CI runs
+test: check sshd  ## exactly what CI runs
 	$(BIN)/pytest -n 3 --dist worksteal -q
+
+# For tests that push by ssh. Only where nothing would start it, as in a container; elsewhere, and where
+# it cannot be had, they say that they were skipped.
+sshd:
+	@[ -x /usr/sbin/sshd ] || [ ! -x /usr/sbin/policy-rc.d ] || [ "$$(id -u)" != 0 ] || \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -qq --no-install-recommends openssh-server >/dev/null; } || \
+	echo "openssh-server cannot be installed: tests of ssh are skipped"
 
 check: $(STAMP)
 	$(BIN)/ruff check .

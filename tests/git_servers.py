@@ -118,9 +118,17 @@ class Children:
                         pipe.close()
 
 
+def _need(program: str) -> None:
+    """Skip the test where git came without one of its programs."""
+    place = subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True)
+    if not (Path(place.stdout.strip()) / program).exists():
+        pytest.skip(f"{program} is not installed")
+
+
 @contextlib.contextmanager
 def daemon_server(folder: Path) -> Iterator[GitServer]:
     """``git daemon`` behind a socket; each connection has a process, as by inetd."""
+    _need("git-daemon")
     children = Children()
     words = [
         "git", "daemon", "--inetd", f"--base-path={folder}", "--export-all",
@@ -155,6 +163,7 @@ def web_server(
         password: whether `USER` and `PASSWORD` are asked for.
         host: of the URL.
     """
+    _need("git-http-backend")
     children = Children()
     state = GitServer(folder, "")
 
