@@ -5,10 +5,15 @@ import random
 import struct
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from perdure.git.packs.outgoing import OutgoingPack, new_commits, outgoing, slices
+from perdure.git.errors import DamagedRepository
+from perdure.git.objects.new_objects import new_commits
+from perdure.git.packs import outgoing as module
+from perdure.git.packs.join import Join
+from perdure.git.packs.outgoing import OutgoingPack, outgoing, slices
 from perdure.git.repository.repository import Repository
 from tests.conftest import git
 from tests.lives import make_life
@@ -49,12 +54,12 @@ def pushed(source: Path, target: Path, new: list[str], known: list[str]) -> int:
     return len(data)
 
 
-def gits_own(source: Path, new: str, known: str) -> int:
+def gits_own(source: Path, new: str, *known: str) -> int:
     """Bytes that git would send."""
     words = ["pack-objects", "--thin", "--revs", "--stdout", "--delta-base-offset", "-q"]
     done = subprocess.run(
         ["git", "-C", source, *words],
-        input=f"{new}\n^{known}\n".encode(),
+        input="\n".join([new, *(f"^{each}" for each in known), ""]).encode(),
         check=True,
         capture_output=True,
     )
@@ -128,6 +133,89 @@ def test_slices_are_fast_forwards_of_about_a_size(life: Path, tmp_path: Path) ->
     for cut in cuts:
         assert pushed(life, tmp_path / "bare", [cut], known) < 1.5 * most
         known = [cut]
+
+
+def packed(life: Path, tmp_path: Path) -> Path:
+    """A copy in two packs of deltas, and with the newest turns in a pack of whole objects."""
+    path = tmp_path / "packed"
+    run("git", "clone", "-q", "--no-hardlinks", "--single-branch", life, path)
+    git(path, "reset", "-q", "--hard", "main~300")
+    git(path, "reflog", "expire", "--expire=all", "--all")
+    git(path, "update-ref", "-d", "refs/remotes/origin/main")
+    git(path, "repack", "-adfq")
+    for end, flags in (("main~20", []), ("main", ["--window=0"])):
+        run("git", "-C", life, "push", "-q", path, f"{end}:refs/heads/step")
+        git(path, "reset", "-q", "--hard", "step")
+        git(path, "repack", "-dfq", *flags)
+    return path
+
+
+def run(*words: str | Path) -> None:
+    subprocess.run(words, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("old", [None, "main~40", "main~310"])
+def test_many_entries_are_copied_as_they_are_stored(
+    life: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str | None
+) -> None:
+    path = packed(life, tmp_path)
+    tip = git(path, "rev-parse", "main").strip()
+    known = [git(path, "rev-parse", old).strip()] if old else []
+    for each in known:
+        pushed(path, tmp_path / "bare", [each], [])
+    monkeypatch.setattr(module, "_MANY", 100)
+    copies: list[int] = []
+
+    def join(*given: Any) -> Join:
+        made = Join(*given)
+        copies.append(made.count)
+        return made
+
+    monkeypatch.setattr(module, "Join", join)
+    sent = pushed(path, tmp_path / "bare", [tip], known)
+    assert copies[0] > 100
+    theirs = git(path, "rev-list", "--objects", tip, *(f"^{each}" for each in known))
+    assert copies[0] < len(theirs.splitlines())
+    assert sent < 1.4 * gits_own(path, tip, *known)
+
+
+def test_entries_of_a_broken_pack_are_not_copied(
+    life: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mira"
+    run("git", "clone", "-q", "--no-hardlinks", "--single-branch", life, path)
+    git(path, "repack", "-adfq")
+    (pack,) = (path / ".git" / "objects" / "pack").glob("*.pack")
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 1
+    pack.chmod(0o600)
+    pack.write_bytes(data)
+    monkeypatch.setattr(module, "_MANY", 100)
+    with Repository.open(path, recover=False) as repo:
+        tip = git(path, "rev-parse", "main").strip()
+        with pytest.raises(DamagedRepository):
+            list(outgoing(repo.parts(), [tip], []).entries)
+
+
+def test_a_pack_that_is_not_thin_stands_alone(life: Path, tmp_path: Path) -> None:
+    tip, old = git(life, "rev-parse", "main", "main~10").split()
+    with Repository.open(life, recover=False) as repo:
+        data = as_file(outgoing(repo.parts(), [tip], [old], thin=False))
+    file = tmp_path / "alone.pack"
+    file.write_bytes(data)
+    run("git", "index-pack", file)
+
+
+def test_a_remote_that_names_a_hundred_thousand_refs_costs_little(life: Path) -> None:
+    tip, old = git(life, "rev-parse", "main", "main~1").split()
+    strangers = [f"{each:040x}" for each in range(100_000)]
+    with Repository.open(life, recover=False) as repo:
+        looks: list[int] = []
+        store = repo.parts().store
+        rescan = store.rescan
+        store.rescan = lambda: looks.append(1) or rescan()  # type: ignore[func-returns-value,method-assign]
+        assert outgoing(repo.parts(), [tip], [*strangers, old]).count == 6
+    assert len(looks) < 5
 
 
 def test_a_commit_larger_than_a_slice_stands_alone(tmp_path: Path) -> None:

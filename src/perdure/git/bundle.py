@@ -8,25 +8,20 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository, HistoryError, storage_errors
-from perdure.git.objects.commit import parents_of
-from perdure.git.objects.tree import FOLDER, parse_tree
-from perdure.git.packs.delta_order import write_versions
+from perdure.git.packs.outgoing import OutgoingPack, outgoing
 from perdure.git.packs.write import PackStream
 from perdure.git.refs.refs import HEADS, TAGS
 
 if TYPE_CHECKING:
-    from perdure.git.repository.repository import Parts, Repository
+    from perdure.git.repository.repository import Repository
 
 _SIGNATURE = b"# v2 git bundle\n"
-_BATCH_BYTES = 32 * 1024 * 1024
 _MOST_HEAD = 16 * 1024 * 1024
-_SUBMODULE = 0o160000
 
 
 def shared_refs(repo: Repository) -> dict[str, str]:
@@ -62,23 +57,23 @@ def write_bundle(repo: Repository, path: Path) -> str:
     if path.exists():
         raise HistoryError(f"{path} exists", "it stays as it is", "choose another place")
     refs = shared_refs(repo)
-    oids = _reached(parts, list(refs.values()))
     head = repo.head()
+    tips = [*refs.values(), *([head.commit] if head.commit else [])]
     lines = [f"{oid} {name}" for name, oid in sorted(refs.items())]
     if head.commit is not None:
         lines.append(f"{head.commit} HEAD")
     top = _SIGNATURE + "\n".join(lines).encode("utf-8", "surrogateescape") + b"\n\n"
     with storage_errors("writing the bundle"):
-        return _write(parts, path, top, oids)
+        return _write(path, top, outgoing(parts, tips, ()))
 
 
-def _write(parts: Parts, path: Path, top: bytes, oids: list[bytes]) -> str:
+def _write(path: Path, top: bytes, objects: OutgoingPack) -> str:
     folder = path.parent / f"{path.name}.part"
     folder.mkdir(mode=0o700)
     try:
-        with PackStream(folder, len(oids)) as stream:
-            for batch in _batches(parts, oids):
-                write_versions(stream, batch)
+        with PackStream(folder, objects.count) as stream:
+            for oid, entry in objects.entries:
+                stream.add(oid, entry)
             name = stream.finish()
             stream.put_in_place()
         unfinished = folder / "bundle"
@@ -93,54 +88,6 @@ def _write(parts: Parts, path: Path, top: bytes, oids: list[bytes]) -> str:
         return digest
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _reached(parts: Parts, tips: list[str]) -> list[bytes]:
-    """The ids of everything that can be reached from the tips, newest commits first."""
-    seen: set[bytes] = set()
-    order: list[bytes] = []
-    todo = [bytes.fromhex(oid) for oid in reversed(tips)]
-    while todo:
-        oid = todo.pop()
-        if oid in seen:
-            continue
-        seen.add(oid)
-        order.append(oid)
-        kind, data = parts.store.read(oid.hex(), None)
-        if kind == b"tag":
-            todo.append(bytes.fromhex(data[7:47].decode("ascii")))
-        elif kind == b"commit":
-            todo += [bytes.fromhex(parent) for parent in reversed(parents_of(data))]
-            _below(parts, bytes.fromhex(data[5:45].decode("ascii")), seen, order)
-    return order
-
-
-def _below(parts: Parts, root: bytes, seen: set[bytes], order: list[bytes]) -> None:
-    """Add a tree and everything below it that was not seen before."""
-    todo = [(FOLDER, root)]
-    while todo:
-        mode, oid = todo.pop()
-        if oid in seen or mode == _SUBMODULE:
-            continue
-        seen.add(oid)
-        order.append(oid)
-        if mode == FOLDER:
-            entries = parse_tree(parts.store.read(oid.hex())[1])
-            todo += [(inner, bytes.fromhex(name)) for inner, name in entries.values()]
-
-
-def _batches(parts: Parts, oids: list[bytes]) -> Iterator[dict[bytes, tuple[bytes, bytes]]]:
-    batch: dict[bytes, tuple[bytes, bytes]] = {}
-    size = 0
-    for oid in oids:
-        found = parts.store.read(oid.hex(), None)
-        batch[oid] = found
-        size += len(found[1])
-        if size >= _BATCH_BYTES:
-            yield batch
-            batch, size = {}, 0
-    if batch:
-        yield batch
 
 
 def bundle_refs(path: Path) -> dict[str, str]:

@@ -138,7 +138,7 @@ class Committer:
             from perdure.git.refs.unreachable import unreached
 
             # What a new branch starts from, no ref may reach any more.
-            objects[:0] = unreached(parent, self._git.store, self._git.trees, self._git.refs)
+            objects[:0] = unreached(parent, self._git.store, self._git.refs)
         with self._packs.write(objects):
             self._bring(pending, ref, tip, new, edit)
         return new

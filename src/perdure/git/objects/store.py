@@ -8,7 +8,7 @@ import os
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from perdure.git import disk
@@ -169,6 +169,18 @@ class ObjectStore:
                     return True
                 self.rescan()
         return any(other.has(oid) for other in self._alternates())
+
+    def stored(self, oids: Iterable[str]) -> set[str]:
+        """Those of many ids that are stored, by their names; the packs are listed once."""
+        with self._lock:
+            self.rescan()
+            packs = list(self.packs.values())
+        wanted = set(oids)
+        found = {oid for oid in wanted if any(p.find(bytes.fromhex(oid)) for p in packs)}
+        found |= {oid for oid in wanted - found if (self.folder / oid[:2] / oid[2:]).is_file()}
+        for other in self._alternates():
+            found |= other.stored(wanted - found)
+        return found
 
     def remember(self, oid: str, kind: bytes, data: bytes) -> None:
         """Keep an object in memory, unless it is large."""

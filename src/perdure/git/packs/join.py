@@ -11,15 +11,14 @@ newest commits of both tells which of them the newer pack has a version of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from perdure.git.errors import DamagedRepository
 from perdure.git.objects.pack import KINDS, NUMBERS, OFS_DELTA, PackFile
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs.delta import entry_header, full_entry
-from perdure.git.packs.delta_order import Base, encode, tree_entries
+from perdure.git.packs.delta_order import Base, EntryStream, encode, tree_entries
 from perdure.git.packs.scan import PackEntry, pack_entries
-from perdure.git.packs.write import PackStream
 
 DEPTH = 50
 """Deltas on deltas in a merged pack, as many as git makes."""
@@ -31,9 +30,19 @@ class Join:
     Raises DamagedRepository where one of them cannot be read.
     """
 
-    def __init__(self, packs: Sequence[PackFile], store: ObjectStore) -> None:
+    def __init__(
+        self, packs: Sequence[PackFile], store: ObjectStore, wanted: Container[bytes] | None = None
+    ) -> None:
+        """Look at the packs.
+
+        Args:
+            packs: newest first.
+            store: where objects are read that must be encoded again.
+            wanted: raw ids of the objects to take; all without.
+        """
         self._packs = packs
         self._store = store
+        self._wanted = wanted
         self._slots: list[list[PackEntry]] = []
         self._owner: dict[bytes, int] = {}
         self._base: dict[bytes, bytes] = {}
@@ -48,6 +57,9 @@ class Join:
         """Objects of the merged pack."""
         return len(self._owner)
 
+    def __contains__(self, oid: bytes) -> bool:
+        return oid in self._owner
+
     def _plan(self) -> None:
         for number, pack in enumerate(self._packs):
             entries, bad = pack_entries(pack)
@@ -60,16 +72,19 @@ class Join:
                 # A base that stands behind its delta, as none of ours does, is told apart later.
                 kind = slot.number if slot.base < 0 else kinds.get(slot.base, 0)
                 kinds[slot.offset] = kind
-                if slot.oid not in self._owner:
+                if slot.oid not in self._owner and self._is_wanted(slot.oid):
                     self._owner[slot.oid] = number
                     self._kind[slot.oid] = kind or NUMBERS[self._read(slot.oid)[0]]
-                    if slot.base >= 0:
+                    if slot.base >= 0 and self._is_wanted(names[slot.base]):
                         self._base[slot.oid] = names[slot.base]
                     kept.append(slot)
             self._slots.append(kept)
         self._measure()
         for newer, older in zip(self._slots, self._slots[1:], strict=False):
             self._join_seam(newer, older)
+
+    def _is_wanted(self, oid: bytes) -> bool:
+        return self._wanted is None or oid in self._wanted
 
     def _read(self, oid: bytes) -> tuple[bytes, bytes]:
         return self._store.read(oid.hex(), None)
@@ -122,15 +137,21 @@ class Join:
 
     # Writing
 
-    def write(self, stream: PackStream) -> None:
+    def write(self, stream: EntryStream) -> None:
         """Write every entry: commits first, then trees, files, tags."""
+        for _ in self.steps(stream):
+            pass
+
+    def steps(self, stream: EntryStream) -> Iterator[None]:
+        """Write every entry, one a step."""
         for kind in KINDS:
             for number, entries in enumerate(self._slots):
                 for slot in entries:
                     if self._kind[slot.oid] == kind:
                         self._write(stream, self._packs[number], slot)
+                        yield
 
-    def _write(self, stream: PackStream, pack: PackFile, slot: PackEntry) -> None:
+    def _write(self, stream: EntryStream, pack: PackFile, slot: PackEntry) -> None:
         oid = slot.oid
         base = self._base.get(oid)
         if base is not None:

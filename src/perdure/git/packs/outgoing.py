@@ -1,42 +1,33 @@
 """What a push sends: the objects that the other side lacks, as the entries of one pack.
 
-They are found commit by commit, from what differs between a commit's tree and those of its parents.
-So a push costs what is new, not what there is: git, and dulwich, open whole trees on both sides.
-More may be found than is missing (a file that went back to what it was), never less.
+Versions of one path are deltas of one another, and the newest of what the other side has there.
+Where there are many, entries that are stored as deltas are copied as they are.
 """
 
 from __future__ import annotations
 
 import contextlib
-import heapq
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from perdure.git.errors import DamagedRepository
-from perdure.git.objects.commit import parents_of
+from perdure.git.objects.new_objects import NewObjects, PathKey
+from perdure.git.objects.pack import KINDS, PackFile
 from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.packs.delta_order import Base, write_versions
+from perdure.git.packs.join import Join
 
-_COMMITTER = re.compile(rb"\ncommitter [^\n]* (\d{1,18}) [+-]\d{4}\n")
+SLICE_BYTES = 16 * 1024 * 1024
+"""Bytes of one pack of a first push."""
 _BATCH_BYTES = 32 * 1024 * 1024
 """Bytes of objects that are in memory at once."""
-_FOLDERS = {b"40000", b"040000"}
-_LINK = b"160000"
-_PATIENCE = 5
-"""Known commits that are looked at when nothing else waits: clocks may have been wrong."""
-_DEEPEST_TAG = 32
-"""Tags of tags that are followed."""
-SLICE_BYTES = 16 * 1024 * 1024
+_MANY = 4096
+"""Objects above which they are copied as they are stored: to compress them again takes longer."""
 _HEADER = 12
 """Bytes of a pack before its first entry."""
-
-_Place = tuple[bytes, bytes]
-"""Kind and path of an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +58,23 @@ class HasObjects(Protocol):
         ...
 
 
-def outgoing(parts: HasObjects, new: Sequence[str], known: Collection[str]) -> OutgoingPack:
+def outgoing(
+    parts: HasObjects, new: Sequence[str], known: Collection[str], *, thin: bool = True
+) -> OutgoingPack:
     """The objects that some tips need and the other side does not have.
 
     Args:
         parts: the repository.
         new: ids that it is to have: of commits, or of tags.
         known: ids that it says it has; those that are not here are passed over.
+        thin: whether deltas may stand on what it has.
 
     Raises:
         DamagedRepository: an object is missing or broken; also while the entries are read.
     """
-    found = _Search(parts, known)
+    found = NewObjects(parts.store, parts.boundary, known)
     found.run(new)
-    return OutgoingPack(len(found.wanted), _entries(parts.store, found))
+    return OutgoingPack(len(found.wanted), _entries(parts.store, found, thin=thin))
 
 
 def slices(
@@ -103,7 +97,7 @@ def slices(
     """
     if _stored_bytes(parts.store.folder) <= most:
         return [tip]
-    found = _Search(parts, known)
+    found = NewObjects(parts.store, parts.boundary, known)
     found.run([tip])
     sizes = _sizes(parts.store, found.wanted.keys())
     own = {commit: sum(sizes.get(oid, 0) for oid in oids) for commit, oids in found.brought()}
@@ -154,12 +148,16 @@ def _sizes(store: ObjectStore, wanted: AbstractSet[bytes]) -> dict[bytes, int]:
     return found
 
 
-def _entries(store: ObjectStore, found: _Search) -> Iterator[tuple[bytes, bytes]]:
+def _entries(store: ObjectStore, found: NewObjects, *, thin: bool) -> Iterator[tuple[bytes, bytes]]:
+    """Those that are stored as deltas are copied, where there are many; the others come before."""
     stream = _Stream()
-    outside = _bases(store, found.bases)
+    outside = _bases(store, found.bases) if thin else {}
+    copied = _copied(store, found.wanted) if len(found.wanted) > _MANY else None
     batch: dict[bytes, tuple[bytes, bytes]] = {}
     size = 0
     for oid in found.wanted:
+        if copied is not None and oid in copied:
+            continue
         batch[oid] = store.read(oid.hex(), None)
         size += len(batch[oid][1])
         if size >= _BATCH_BYTES:
@@ -168,11 +166,30 @@ def _entries(store: ObjectStore, found: _Search) -> Iterator[tuple[bytes, bytes]
             batch, size, outside = {}, 0, {}
     write_versions(stream, batch, outside)
     yield from stream.taken()
+    if copied is not None:
+        for _ in copied.steps(stream):
+            yield from stream.taken()
 
 
-def _bases(store: ObjectStore, oids: Mapping[_Place, bytes]) -> dict[_Place, Base]:
+def _copied(store: ObjectStore, wanted: Container[bytes]) -> Join | None:
+    """What comes from whole packs that hold deltas; each turn's own pack holds none."""
+    found: list[tuple[int, PackFile]] = []
+    for pack in list(store.packs.values()):
+        with contextlib.suppress(OSError, DamagedRepository, IndexError):
+            has_deltas = any(pack.header(row[0])[0] not in KINDS for row in pack.rows())
+            if has_deltas and pack.is_whole():
+                found.append((pack.path.stat().st_mtime_ns, pack))
+    found.sort(key=lambda row: -row[0])
+    try:
+        return Join([pack for _, pack in found], store, wanted)
+    except (OSError, DamagedRepository):
+        # Entries that make no sense: each object is then read by itself, from a whole copy.
+        return None
+
+
+def _bases(store: ObjectStore, oids: Mapping[PathKey, bytes]) -> dict[PathKey, Base]:
     """What the other side has, read as far as it fits into memory."""
-    found: dict[_Place, Base] = {}
+    found: dict[PathKey, Base] = {}
     left = _BATCH_BYTES
     for place, oid in oids.items():
         data = store.read(oid.hex(), None)[1]
@@ -199,165 +216,3 @@ class _Stream:
     def taken(self) -> list[tuple[bytes, bytes]]:
         made, self._made = self._made, []
         return made
-
-
-class _Search:
-    """Which objects some tips need beyond what is known.
-
-    Attributes:
-        wanted: their raw ids, newest commits first; a commit before what is new in it.
-        bases: what the other side has in the places of the newest versions.
-        fresh: the commits among them, newest first, each with its parents.
-    """
-
-    def __init__(self, parts: HasObjects, known: Collection[str]) -> None:
-        self.wanted: dict[bytes, None] = {}
-        self.bases: dict[_Place, bytes] = {}
-        self.fresh: dict[str, Sequence[str]] = {}
-        self._starts: dict[str, int] = {}
-        self._store = parts.store
-        self._boundary = parts.boundary
-        self._compare = TreeComparer(parts.store.read)
-        self._known: set[str] = set()
-        for oid in known:
-            if parts.store.has(oid):
-                self._known.update(self._peeled(oid))
-
-    def run(self, tips: Sequence[str]) -> None:
-        """Find what the tips need."""
-        commits: list[str] = []
-        for tip in tips:
-            for oid in self._peeled(tip):
-                kind = self._store.size(oid)[0]
-                if kind == b"commit":
-                    commits.append(oid)
-                elif kind == b"tree":
-                    self._below(oid, ())
-                elif oid not in self._known:
-                    self.wanted[bytes.fromhex(oid)] = None
-        known = [oid for oid in self._known if self._store.size(oid)[0] == b"commit"]
-        self.fresh = fresh = new_commits(self._read, commits, known)
-        for commit, parents in fresh.items():
-            self._starts[commit] = len(self.wanted)
-            self.wanted[bytes.fromhex(commit)] = None
-            for parent in parents:
-                if parent not in fresh:
-                    self.bases.setdefault((b"commit", b""), bytes.fromhex(parent))
-            others = [(self._root(parent), parent not in fresh) for parent in parents]
-            self._below(self._root(commit), others)
-
-    def brought(self) -> Iterator[tuple[str, list[bytes]]]:
-        """Each commit with the objects that it brings, its own among them."""
-        oids = list(self.wanted)
-        ends = [*self._starts.values(), len(oids)][1:]
-        for (commit, start), end in zip(self._starts.items(), ends, strict=True):
-            yield commit, oids[start:end]
-
-    def _peeled(self, oid: str) -> list[str]:
-        """An id, and where it is a tag's what that leads to, step by step."""
-        found = [oid]
-        while self._store.size(found[-1])[0] == b"tag":
-            if len(found) > _DEEPEST_TAG:
-                raise DamagedRepository(f"the tag {oid} leads to other tags without end")
-            data = self._store.content(b"tag", found[-1])
-            found.append(data[7:47].decode("ascii", "replace"))
-        return found
-
-    def _read(self, commit: str) -> tuple[int, Sequence[str]]:
-        data = self._store.content(b"commit", commit)
-        found = _COMMITTER.search(data)
-        parents = () if commit in self._boundary else parents_of(data)
-        return int(found[1]) if found else 0, parents
-
-    def _root(self, commit: str) -> str:
-        return self._store.content(b"commit", commit)[5:45].decode("ascii", "replace")
-
-    def _below(self, root: str, others: Sequence[tuple[str, bool]]) -> None:
-        """Note a tree and all below it that no other tree has in the same place.
-
-        Args:
-            root: the tree.
-            others: trees of the commit's parents, each with whether the other side has it.
-        """
-        todo = [(b"", root, others)]
-        while todo:
-            path, tree, beside = todo.pop()
-            raw = bytes.fromhex(tree)
-            if raw in self.wanted or any(tree == other for other, _ in beside):
-                continue
-            self.wanted[raw] = None
-            here = self._compare.rows(tree)
-            fresh = here
-            there: dict[bytes, list[tuple[bytes, bytes, bool]]] = {}
-            for other, is_known in beside:
-                if is_known:
-                    self.bases.setdefault((b"tree", path), bytes.fromhex(other))
-                rows = self._compare.rows(other)
-                fresh = fresh - rows
-                for mode, name, oid in rows - here:
-                    there.setdefault(name, []).append((mode, oid, is_known))
-            for mode, name, oid in fresh:
-                place = path + b"/" + name
-                is_folder = mode in _FOLDERS
-                was = [each for each in there.get(name, ()) if (each[0] in _FOLDERS) == is_folder]
-                if is_folder:
-                    todo.append((place, oid.hex(), [(o.hex(), known) for _, o, known in was]))
-                elif mode != _LINK:
-                    self.wanted[oid] = None
-                    for _, old, is_known in was:
-                        if is_known:
-                            self.bases.setdefault((b"blob", place), old)
-
-
-def new_commits(
-    read: Callable[[str], tuple[int, Sequence[str]]], tips: Iterable[str], known: Iterable[str]
-) -> dict[str, Sequence[str]]:
-    """The commits that some tips reach and no known one does, newest first, with their parents.
-
-    As git's ``limit_list``: by time, until all that waits is known. With clocks that were wrong it
-    takes longer, or finds some that are known.
-
-    Args:
-        read: a commit's time and parents.
-        tips: commits.
-        known: commits too.
-    """
-    is_known: dict[str, bool] = {}
-    parents: dict[str, Sequence[str]] = {}
-    queue: list[tuple[int, str]] = []
-    queued: set[str] = set()
-    unknown: set[str] = set()
-    order: dict[str, None] = {}
-
-    def mark(oid: str, *, known: bool) -> bool:
-        was = is_known.get(oid)
-        if was is not None and (was or not known):
-            return False
-        is_known[oid] = known
-        if oid not in queued:
-            # One that went by as unknown comes once more, to tell its parents.
-            at, parents[oid] = read(oid)
-            heapq.heappush(queue, (-at, oid))
-            queued.add(oid)
-        if was is False:
-            unknown.discard(oid)
-        elif not known:
-            unknown.add(oid)
-        return True
-
-    for oid in known:
-        mark(oid, known=True)
-    for oid in tips:
-        mark(oid, known=False)
-    patience = _PATIENCE
-    while queue and patience:
-        oid = heapq.heappop(queue)[1]
-        queued.remove(oid)
-        if oid in unknown:
-            unknown.remove(oid)
-            order[oid] = None
-        took_back = False
-        for parent in parents[oid]:
-            took_back |= mark(parent, known=is_known[oid]) and parent in order
-        patience = _PATIENCE if unknown or took_back else patience - 1
-    return {oid: parents[oid] for oid in order if not is_known[oid]}
