@@ -8,17 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.sync.tips import merge_tips
-from perdure.git.operations.operation import perform
-from perdure.git.refs.refs import RefMove
-from perdure.git.repository.repository import Author, Repository
 from tests.cli.conftest import Run
 from tests.cli.terminal import on_terminal
 from tests.cli.test_history import VOICE
 from tests.conftest import assert_sound, git
+from tests.devices import meet
 
 BASE = "# Voice\n\nWarm.\n\nSlow.\n\nKind.\n"
-ANA = Author("Ana", "ana@example.org")
 
 
 def edit(path: Path, files: dict[str, str | None], who: str, at: str) -> None:
@@ -36,17 +32,6 @@ def edit(path: Path, files: dict[str, str | None], who: str, at: str) -> None:
         env={"PATH": "/usr/bin:/bin", "GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date},
         check=True,
     )  # fmt: skip
-
-
-def meet(path: Path, other: Path) -> None:
-    """Merge another device's tip, as sync does."""
-    git(path, "fetch", "-q", str(other), "main:refs/remotes/origin/main")
-    with Repository.open(path) as repo:
-        ours, theirs = repo.resolve("main"), repo.resolve("refs/remotes/origin/main")
-        with merge_tips(repo, ours, theirs) as met:
-            if met.commit != ours:
-                move = RefMove("refs/heads/main", ours, met.commit)
-                perform(repo, "sync", "main", [move], author=ANA)
 
 
 @pytest.fixture
@@ -146,3 +131,16 @@ def test_nothing_to_settle(companion: Path, run: Run) -> None:
     assert "Nothing was changed differently" in run("conflicts").stdout
     assert run("conflicts", "--keep").stdout.startswith("Nothing")
     assert companion.exists()
+
+
+@pytest.mark.usefixtures("other")
+def test_the_list_of_companions_counts_them(
+    companion: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_HOME", str(companion.parent))
+    git(companion, "remote", "add", "origin", "nowhere")
+    assert "3 places differ between your devices" in run("list").stdout
+    rows = {row["path"]: row["conflicts"] for row in json.loads(run("list", "--json").stdout)}
+    assert rows[str(companion)] == 3
+    run("conflicts", "--keep")
+    assert "differ" not in run("list").stdout

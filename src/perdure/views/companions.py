@@ -27,6 +27,8 @@ class Overview:
     branch: str = ""
     last: datetime | None = None
     conversations: int = 0
+    conflicts: int = 0
+    """Places that two devices changed differently lately, and nobody has settled."""
     problem: str = ""
     at_risk: AtRisk | None = None
     """What is on no remote; None where there is no remote."""
@@ -53,6 +55,7 @@ def overview(path: Path) -> Overview:
             last=newest_time(last) if last else None,
             conversations=len(transcript.conversations()),
             at_risk=at_risk(repo),
+            conflicts=_conflicts(repo),
         )
     except (HistoryError, CompanionProblem) as problem:
         return Overview(path, problem=str(problem))
@@ -61,3 +64,12 @@ def overview(path: Path) -> Overview:
     except Exception as problem:  # noqa: BLE001 - the list goes on with the others
         what = f"it is damaged in an unknown way ({type(problem).__name__})"
         return Overview(path, problem=one_line(what, f"git -C {path} fsck says more"))
+
+
+def _conflicts(repo: Repository) -> int:
+    tip = repo.head().commit
+    if tip is None or not repo.remotes():
+        return 0
+    from perdure.actions.sync.conflicts import recent_places
+
+    return recent_places(repo, tip)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 from perdure.actions.errors import CannotAct
@@ -30,11 +32,14 @@ from perdure.git.merge.tips import (
 from perdure.git.operations.operation import RefMove, made_commit, perform
 from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
+from perdure.snapshot.revisions.ahead import commits_ahead
 
 SETTLES = "Settles"
 """Trailer of a commit that settles a conflict: the merge's id, a space, the path."""
 _SAYS = "Settles what two devices had changed differently."
 _REVERTS = "This reverts commit "
+_RECENT = 300
+"""Commits that are looked at for a list."""
 Choice = Literal["keep", "other", "both"] | bytes
 """What becomes of a place: as it is, as the other side has it, both, or words of one's own."""
 
@@ -115,14 +120,34 @@ def open_conflicts(repo: Repository, tip: str) -> list[OpenConflict]:
     """The conflicts below a commit that nobody has settled, the newest merge's first."""
     query = Query(author=SYNC_AUTHOR.email)
     merges = [each.commit for each in repo.timeline().listing(tip, query)]
-    return conflicts_of(repo, tip, [each for each in merges if conflict_paths(each)])
-
-
-def conflicts_of(repo: Repository, tip: str, merges: Sequence[CommitInfo]) -> list[OpenConflict]:
-    """The conflicts of some merges below a commit that nobody has settled."""
+    merges = [each for each in merges if conflict_paths(each)]
     if not merges:
         return []
     settled = _settled(repo, tip, min(each.committed_at for each in merges))
+    return conflicts_of(repo, tip, merges, settled)
+
+
+def recent_places(repo: Repository, tip: str) -> int:
+    """How many places are open, as far as the newest commits tell: cheap, for a list."""
+    commits = list(islice(commits_ahead(repo, tip, []), _RECENT))
+    merges = [info for info in commits if conflict_paths(info)]
+    if not merges:
+        return 0
+    found = conflicts_of(repo, tip, merges, settled_by(commits, commits))
+    return sum(len(each.hunks) for each in found)
+
+
+def conflicts_of(
+    repo: Repository, tip: str, merges: Sequence[CommitInfo], settled: AbstractSet[tuple[str, str]]
+) -> list[OpenConflict]:
+    """The open conflicts of some merges below a commit.
+
+    Args:
+        repo: the repository.
+        tip: the commit as of which they are open.
+        merges: the merges.
+        settled: merge and path of those that are settled, by `settled_by`.
+    """
     found: dict[tuple[object, ...], OpenConflict] = {}
     for merge in merges:
         for conflict in tip_conflicts(repo, merge, resolver=RESOLVER):
@@ -145,11 +170,16 @@ def _settled(repo: Repository, tip: str, since: datetime) -> set[tuple[str, str]
         return (each.commit for each in repo.timeline().listing(tip, query))
 
     commits = list(saying(_SAYS))
-    if not commits:
-        return set()
+    return settled_by(commits, saying(_REVERTS)) if commits else set()
+
+
+def settled_by(
+    commits: Iterable[CommitInfo], reverts: Iterable[CommitInfo]
+) -> set[tuple[str, str]]:
+    """Merge and path of the conflicts that commits settle, unless one of others reverts them."""
     reverted = {
         line.removeprefix(_REVERTS).rstrip(".")
-        for info in saying(_REVERTS)
+        for info in reverts
         for line in info.body.split("\n")
         if line.startswith(_REVERTS)
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from perdure.actions.notice_marks import mark_first
+from perdure.actions.sync.moves import untold_moves
 from perdure.actions.trust import unconfirmed_backends
 from perdure.actions.turns.location import Location
 from perdure.chat.turn.position import Position
@@ -47,6 +48,16 @@ class TurnNotices:
                 repo, "left-out-said", f"{each.path} {repo.oid(each.path, companion.commit)}"
             )
         ]
+
+    def arrived(self) -> list[Notice]:
+        """What a sync or a pull brought since this was asked last."""
+        position = self._position
+        moves = untold_moves(position.repo, position.branch)
+        if not moves:
+            return []
+        from perdure.actions.sync.arrivals import arrival_notices
+
+        return arrival_notices(position.repo, position.tip, moves)
 
     def location(self, location: Location) -> list[Notice]:
         """Why a turn goes where it goes, where that may surprise."""

@@ -67,7 +67,7 @@ def open_store(path: Path) -> tuple[TurnStore, list[Notice]]:
     )
     begin_confirming(repo)
     notices += store.look_again() or []
-    notices += visit_notice(repo) + store.notices.unconfirmed()
+    notices += visit_notice(repo) + store.notices.arrived() + store.notices.unconfirmed()
     if not companion.persona.boundaries and mark_first(repo, "no-boundaries-said"):
         notices.append(Notice(NO_BOUNDARIES))
     notices += store.notices.left_out()

@@ -113,7 +113,7 @@ class TurnStore:
             return None
         self._seen_tip = tip
         self.position.reopen(tip)
-        return notices + self.notices.unconfirmed()
+        return notices + self.notices.arrived() + self.notices.unconfirmed()
 
     def follow_own_commit(self, commit: str) -> None:
         """Follow a commit of this session's own on top of the last one; not during a turn."""
@@ -308,6 +308,7 @@ class TurnStore:
         notices = self._follower.follow() + self._commit_left()
         found = commit_hand_edits(self.repo, self.position.branch, self.position.human)
         tip = self.position.tip
+        came = self.notices.arrived() if tip != self._seen_tip else []
         committed = [Notice(text) for text in found.committed]
         if tip != self.position.companion.commit:
             had_boundaries = self.position.companion.persona.boundaries
@@ -320,6 +321,7 @@ class TurnStore:
         self.position.transcript.refresh(tip)
         return (
             notices
+            + came
             + committed
             + self.notices.left_out()
             + self.notices.unconfirmed()

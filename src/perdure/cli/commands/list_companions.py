@@ -29,6 +29,7 @@ def command() -> None:
                 "branch": row.branch,
                 "last": row.last.isoformat() if row.last else None,
                 "conversations": row.conversations,
+                "conflicts": row.conflicts,
                 "problem": row.problem or None,
                 "at_risk": row.at_risk.to_dict() if row.at_risk else None,
             }
@@ -47,5 +48,8 @@ def command() -> None:
         facts = row.problem or f"{row.name} · {when} · {count} · on {row.branch}"
         if row.at_risk is not None and row.at_risk.turns:
             facts += f" · {row.at_risk}"
+        if row.conflicts:
+            places = plural(row.conflicts, "place differs", "places differ")
+            facts += f" · {places} between your devices: perdure conflicts"
         print_styled(styled(row.path.name.ljust(width), bold=True), styled(f"  {facts}"))
         print_styled(styled(f"{'':{width}}  {row.path}", dim=True))
