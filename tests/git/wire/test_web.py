@@ -262,6 +262,12 @@ def test_proxies_of_the_environment_and_of_the_user(
         secret.advertised()
 
 
+def test_where_nobody_listens(to: Remotes) -> None:
+    with pytest.raises(Unreachable, match="nothing answers at") as caught:
+        to.url("https://127.0.0.1:1/x.git").advertised()
+    assert "port 1" in caught.value.what
+
+
 def test_a_password_does_not_go_over_plain_http(
     proxy: tuple[int, list[str]],
     monkeypatch: pytest.MonkeyPatch,

@@ -1,8 +1,8 @@
 """Requests to one web server, with settings of ours: whatever a repository says counts for nothing.
 
 TLS is always verified, by the certificates that the system trusts, or by those that the user has
-named (``GIT_SSL_CAINFO``, ``http.sslCAInfo`` of their own git configuration; ``SSL_CERT_FILE``
-reaches OpenSSL by itself). Proxies are those of the user's own configuration and of the
+named (``GIT_SSL_CAINFO``, ``http.sslCAInfo`` of their own git configuration; ``SSL_CERT_FILE``, of
+which OpenSSL knows). Proxies are those of the user's own configuration and of the
 environment. Nothing is taken from netrc, from cookies or from stored headers. A redirect is
 followed on the same host only, and never from https to http. A name and password are sent only when
 the server asks for them, and never over plain HTTP to another machine.
@@ -78,7 +78,7 @@ class Answer:
         self.content_type = (response.headers.get("Content-Type") or "").partition(";")[0].strip()
         self.redirect_location = url if url != asked else ""
         self.kept = b""
-        body: io.RawIOBase = _Body(response)
+        body: io.RawIOBase = _Body(response, connection)
         self._body: io.BufferedIOBase = io.BufferedReader(body, 64 * 1024)
         self._response = response
         self._connection = connection
@@ -115,15 +115,22 @@ class Answer:
 class _Body(io.RawIOBase):
     """A response's body as it arrives, errors as ours."""
 
-    def __init__(self, response: http.client.HTTPResponse) -> None:
+    def __init__(
+        self, response: http.client.HTTPResponse, connection: http.client.HTTPConnection
+    ) -> None:
         self._response = response
+        self._connection = connection
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        with http_errors(""):
-            data = self._response.read1(len(buffer))
+        try:
+            with http_errors(self._connection.host, self._connection.port):
+                data = self._response.read1(len(buffer))
+        except RemoteProblem:
+            self._connection.close()
+            raise
         buffer[: len(data)] = data
         return len(data)
 
@@ -269,7 +276,7 @@ class WebServer:
             sent["Authorization"] = f"Basic {b64encode(pair).decode('ascii')}"
         again = place in self._open and (body is None or isinstance(body, bytes))
         while True:
-            with http_errors(self._address.host):
+            with http_errors(self._address.host, parts.port or DEFAULT_PORTS[parts.scheme]):
                 connection = self._open.get(place)
                 if connection is None or connection.sock is None:
                     connection = self._open[place] = self._connected(place)
@@ -334,7 +341,7 @@ class WebServer:
 def _drop(response: http.client.HTTPResponse, connection: http.client.HTTPConnection) -> None:
     """Make the connection free for the next request, or close it."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-        if not response.isclosed():
+        if not response.isclosed() and connection.sock is not None:
             response.read(MOST_DROPPED_BYTES)
     if not response.isclosed():
         connection.close()
@@ -361,9 +368,8 @@ def _exchange(
 
 
 @contextlib.contextmanager
-def http_errors(host: str) -> Iterator[None]:
+def http_errors(server: str, port: int) -> Iterator[None]:
     """Turn what the standard library raises into errors of ours."""
-    server = host or "the server"
     try:
         yield
     except RemoteProblem:
@@ -389,7 +395,7 @@ def http_errors(host: str) -> Iterator[None]:
     except (OSError, UnicodeError) as error:
         if isinstance(error, http.client.RemoteDisconnected):
             raise line.cut_off() from None
-        raise line.unreachable(host, 0, error) from None
+        raise line.unreachable(server, port, error) from None
     except (http.client.HTTPException, ValueError) as error:
         raise NotGit(
             f"{server} does not answer as a web server does ({type(error).__name__})",
@@ -440,7 +446,9 @@ def tls_context(place: str) -> ssl.SSLContext:
     """TLS that verifies: by the user's own authority where they have named one, as git does."""
     chosen = os.environ.get("GIT_SSL_CAINFO") or user_setting("sslCAInfo", place)
     if not chosen:
-        return ssl.create_default_context()
+        import truststore
+
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         return ssl.create_default_context(cafile=os.path.expanduser(chosen))  # noqa: PTH111
     except (OSError, ssl.SSLError):

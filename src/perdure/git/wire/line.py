@@ -28,6 +28,8 @@ _BLOCK: Final = 64 * 1024
 _MOST_AHEAD = 4 * 1024 * 1024
 """Bytes that are read while we write."""
 _MOST_TROUBLE = 16 * 1024
+_LAST_WORDS_SECONDS = 5.0
+"""For what the program in between says when it ends."""
 
 
 class Line:
@@ -103,7 +105,7 @@ class Line:
         """What was said on standard error, once the server has ended the line."""
         while not self._ended or self._errors is not None:
             try:
-                self._wait(writing=False)
+                self._wait(writing=False, seconds=_LAST_WORDS_SECONDS)
             except (CutOff, RemoteSilent):
                 break
         return self._trouble.decode("utf-8", "replace")
@@ -114,7 +116,7 @@ class Line:
             os.write(self._writes, self._goes)
         self._close()
 
-    def _wait(self, *, writing: bool) -> None:
+    def _wait(self, *, writing: bool, seconds: float | None = None) -> None:
         """Until something has come, or gone, or the line has ended."""
         poll = select.poll()
         if not self._ended and len(self._came) < _MOST_AHEAD:
@@ -126,10 +128,11 @@ class Line:
             if self._writes == self._reads and not self._ended and len(self._came) < _MOST_AHEAD:
                 events |= select.POLLIN
             poll.register(self._writes, events)
-        ready = poll.poll(SILENCE_SECONDS * 1000)
+        seconds = SILENCE_SECONDS if seconds is None else seconds
+        ready = poll.poll(seconds * 1000)
         if not ready:
             raise RemoteSilent(
-                f"the remote has said nothing for {SILENCE_SECONDS:.0f} seconds",
+                f"the remote has said nothing for {seconds:.0f} seconds",
                 SAFE,
                 "try again later",
             )

@@ -284,8 +284,9 @@ _MEANINGS: tuple[tuple[str, type[RemoteProblem], str, str], ...] = (
 def ssh_problem(trouble: str, address: Address) -> RemoteProblem:
     """The error that ssh's own words mean, and those of the server's programs."""
     host = address.host
-    # The last words count: before them come banners.
-    words = server_words(" ".join([row for row in trouble.splitlines() if row.strip()][-3:]))
+    # Before what counts come banners, which say what they like.
+    rows = [row for row in trouble.splitlines() if row.strip()]
+    words = server_words(" ".join(rows[-3:]))
     said = {
         "host": host,
         "who": f"{address.user}@{host}" if address.user else host,
@@ -293,6 +294,7 @@ def ssh_problem(trouble: str, address: Address) -> RemoteProblem:
         "words": words,
     }
     for pattern, kind, what, step in _MEANINGS:
-        if re.search(pattern, trouble, re.IGNORECASE):
+        heard = trouble if kind is ChangedHostKey else "\n".join(rows[-8:])
+        if re.search(pattern, heard, re.IGNORECASE):
             return kind(what.format(**said), SAFE, step.format(**said))
     return CutOff(f"{host} ended the connection: {words}", SAFE) if words else cut_off()
