@@ -126,10 +126,13 @@ def table(
     return out + foot + zlib.crc32(foot).to_bytes(4)
 
 
-def entry(old: str, new: str, seconds: int, zone: int, text: bytes) -> bytes:
+def entry(
+    old: str, new: str, seconds: int, zone: int, text: bytes, who: bytes = b"Ana <ana@example.org>"
+) -> bytes:
     """The bytes of a reflog's record."""
     ids = bytes.fromhex(old + new)
-    who = _text(b"Ana") + _text(b"ana@example.invalid")
+    name, _, email = who.partition(b" <")
+    who = _text(name) + _text(email[:-1])
     return ids + who + varint(seconds) + zone.to_bytes(2, signed=True) + _text(text)
 
 
@@ -147,8 +150,10 @@ def into_tables(path: Path, form: Form = Form()) -> None:
         name = file.relative_to(git_dir / "logs").as_posix().encode()
         for index, line in enumerate(lines, 1):
             ids, _, text = line.partition(b"\t")
-            old, new, *_, seconds, zone = ids.decode().split(" ")
-            logs.append((name, index, entry(old, new, int(seconds), int(zone), text + b"\n")))
+            old, new, *names, seconds, zone = ids.decode().split(" ")
+            who = " ".join(names).encode()
+            row = entry(old, new, int(seconds), int(zone), text + b"\n", who)
+            logs.append((name, index, row))
     data = table(refs, logs, form)
     for folder in ("refs", "logs"):
         shutil.rmtree(git_dir / folder, ignore_errors=True)

@@ -111,7 +111,25 @@ def open_workspace(*, lacking: bool = False, reading: bool = False) -> Workspace
     """The companion meant, opened to be acted on; ``lacking`` as in `chosen_companion`."""
     from perdure.actions.workspace import Workspace
 
-    return Workspace.open(chosen_companion(lacking=lacking), reading=reading)
+    path = chosen_companion(lacking=lacking)
+    return Workspace.open(path if reading else announced(path), reading=reading)
+
+
+def announced(path: Path) -> Path:
+    """The folder, after saying what the first change to it does, where that concerns all of git.
+
+    Raises:
+        UnsupportedRepository: nothing can be changed there.
+    """
+    if (path / ".git" / "reftable").is_dir():
+        from perdure.cli.render.output import print_line
+        from perdure.git.repository.repository import Repository
+        from perdure.views.git_warnings import conversion_notice
+
+        with Repository.open(path, recover=False) as repo:
+            for notice in conversion_notice(repo):
+                print_line(notice.text, err=True)
+    return path
 
 
 def open_repository(*, lacking: bool = False) -> Repository:

@@ -73,6 +73,11 @@ class Layout:
         """Files on their way into the work tree."""
         return self.state / "spare"
 
+    @property
+    def conversion(self) -> Path:
+        """Where it is noted that refs in tables are on their way into files."""
+        return self.state / "converted-tables"
+
     def lock(self, target: Path, content: bytes = b"") -> GitLock:
         """A lock of git's, not taken yet, with what its target will hold on the disk."""
         from perdure.git.locks import GitLock

@@ -11,11 +11,28 @@ from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 
 _MOST = 6
+_IN_TABLES = (
+    "This clone keeps its branches in a table, in Git 3's way. perdure turns the table into files "
+    "with the first message or change; every git reads those."
+)
 
 
 def git_warnings(repo: Repository) -> list[Notice]:
-    """Notices for what was not yet reported in this folder, or has changed since."""
-    return _led_elsewhere(repo) + _running(repo)
+    """Notices for what was not yet reported in this folder, or has changed since.
+
+    Raises:
+        UnsupportedRepository: nothing could be saved: see `conversion_notice`.
+    """
+    return conversion_notice(repo) + _led_elsewhere(repo) + _running(repo)
+
+
+def conversion_notice(repo: Repository) -> list[Notice]:
+    """What the first change does where git keeps the refs in tables.
+
+    Raises:
+        UnsupportedRepository: there are linked work trees, and nothing can be changed.
+    """
+    return [Notice(_IN_TABLES)] if repo.keeps_refs_in_tables() else []
 
 
 def _led_elsewhere(repo: Repository) -> list[Notice]:

@@ -19,7 +19,7 @@ from perdure.cli.render.backend import (
     unconfirmed_record,
 )
 from perdure.cli.render.output import as_json, print_line, progress_line, wait_for
-from perdure.cli.target import chosen_companion, usual_options
+from perdure.cli.target import announced, chosen_companion, usual_options
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def command() -> None:
 def _opened() -> BackendActions:
     from perdure.actions.backends.manage import BackendActions
 
-    return BackendActions(chosen_companion())
+    return BackendActions(announced(chosen_companion()))
 
 
 @command.command("list")

@@ -10,7 +10,13 @@ from perdure.cli.arguments import commit_of
 from perdure.cli.completion import complete_persona
 from perdure.cli.errors import CommandProblem
 from perdure.cli.render.output import as_json, print_line, show_lines
-from perdure.cli.target import chosen_companion, companion_option, open_repository, usual_options
+from perdure.cli.target import (
+    announced,
+    chosen_companion,
+    companion_option,
+    open_repository,
+    usual_options,
+)
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -114,7 +120,7 @@ def edit_file(file: str | None, *, note: str) -> None:
     from perdure.git.repository.repository import Repository
 
     check_editor("Edit the file and commit it with git, or let the next turn do that")
-    with Repository.open(chosen_companion()) as repo:
+    with Repository.open(announced(chosen_companion())) as repo:
         editing = begin_edit(repo, file or _asked(repo))
         if editing.before is None:
             print_line(f"{editing.path} is a new file.", err=True)
@@ -150,7 +156,7 @@ def add_boundaries() -> None:
     """Add the standard boundaries file to a persona without one, as its own commit."""
     from perdure.actions.persona import add_boundaries as add
 
-    path = add(chosen_companion())
+    path = add(announced(chosen_companion()))
     print_line(
         f"Added {path}. It is plain text like the rest of the persona: read it and "
         "change it as you like."

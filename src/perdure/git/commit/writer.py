@@ -94,14 +94,30 @@ class Writer:
             doing: what is going to be done, for errors.
         """
         with storage_errors(doing), self._commit_lock():
-            self._git.refs.check_files()
-            remove_dead_locks(self._git.layout.git_dir, self._git.layout.held)
+            self._put_refs_in_files()
             # What cannot be finished now stays written down: a turn is saved all the same.
             with contextlib.suppress(HistoryError):
                 self.finish_operation()
             self._apply_pending()
             self._commit_again()
             yield
+
+    def _put_refs_in_files(self) -> None:
+        """Make files of refs that git keeps in tables. The caller holds the commit lock."""
+        git = self._git
+        self._finish_conversion()
+        remove_dead_locks(git.layout.git_dir, git.layout.held)
+        if git.refs.look_for_tables():
+            from perdure.git.commit.conversion import convert_refs
+
+            convert_refs(git.layout)
+            git.refs.look_for_tables()
+
+    def _finish_conversion(self) -> None:
+        if self._git.layout.conversion.exists():
+            from perdure.git.commit.conversion import finish_conversion
+
+            finish_conversion(self._git.layout)
 
     def _apply_pending(self) -> None:
         """Apply the pending sync as far as possible. The caller holds the commit lock."""
@@ -339,6 +355,7 @@ class Writer:
                 # Someone of ours is writing: he has swept, and a later open does the rest.
                 return
             with self._lock:
+                self._finish_conversion()
                 recovery.run()
                 self._apply_pending()
                 self.finish_operation()

@@ -16,6 +16,8 @@ _LARGEST = 16 * 1024 * 1024
 _SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?")
 
+_STORAGE = "extensions.refstorage"
+
 _WRITTEN = """\
 [core]
 \trepositoryformatversion = 0
@@ -126,7 +128,46 @@ def read_config(git_dir: Path) -> dict[str, str]:
 
 def ref_storage(values: dict[str, str]) -> str:
     """How a repository keeps its refs: ``files``, ``reftable``, or what nobody here knows."""
-    return values.get("extensions.refstorage", "files").lower()
+    return values.get(_STORAGE, "files").lower()
+
+
+def with_refs_in_files(text: str) -> str:
+    """The settings of a repository that keeps its refs in tables, for when it does not any more.
+
+    All other lines stay as they are; the format goes back to 0 where no other extension needs 1.
+
+    Raises:
+        UnsupportedRepository: the line about tables is written in a way that is not edited here.
+    """
+    before = list(pairs(text))
+    others = [key for key, _ in before if key.startswith("extensions.") and key != _STORAGE]
+    format_key = "core.repositoryformatversion"
+    wanted = [
+        (key, value if key != format_key or others else "0")
+        for key, value in before
+        if key != _STORAGE
+    ]
+    kept, section = [], ""
+    for line in text.split("\n"):
+        found = _SECTION.match(line.strip())
+        section = found[1].lower() if found else section
+        new = line
+        if section == "extensions":
+            new = re.sub(r"(?i)(^|\])\s*refstorage\s*=[^\\]*$", r"\1", line)
+        elif section == "core" and not others:
+            new = re.sub(
+                r"(?i)((?:^|\])\s*repositoryformatversion\s*=\s*)1(\s*)$", r"\g<1>0\2", line
+            )
+        if new or not line:
+            kept.append(new)
+    edited = "\n".join(kept)
+    if list(pairs(edited)) != wanted:
+        raise UnsupportedRepository(
+            "the line extensions.refstorage in .git/config is written in an unusual way",
+            "nothing was changed",
+            "convert the folder with the git that made it: git refs migrate --ref-format=files",
+        )
+    return edited
 
 
 def other_ids() -> UnsupportedRepository:

@@ -101,6 +101,11 @@ def short_name(ref: str) -> str:
     return ref.removeprefix(HEADS).removeprefix(TAGS)
 
 
+def is_safe_name(name: str) -> bool:
+    """Whether git would take a full name below ``refs/``, of whatever kind."""
+    return name.startswith("refs/") and not _BAD_NAME.search(name.removeprefix("refs/"))
+
+
 def is_ref_name(name: str) -> bool:
     """Whether a full name is one of a branch, a tag, or a ref of our own that git would take."""
     is_ours = name.startswith((HEADS, TAGS, "refs/perdure/"))
@@ -148,13 +153,23 @@ def packed_content(refs: Mapping[str, str]) -> bytes:
             if above in refs:
                 raise BadPath(f"{shown(name)} cannot be there beside {shown(above)}")
             above = above.rpartition("/")[0]
-    rows = sorted((name.encode("utf-8", "surrogateescape"), oid) for name, oid in refs.items())
+    return packed_file(
+        {name.encode("utf-8", "surrogateescape"): oid.encode("ascii") for name, oid in refs.items()}
+    )
+
+
+def packed_file(rows: Mapping[bytes, bytes]) -> bytes:
+    """A ``packed-refs`` with some ids by name, as bytes; the names are not looked at.
+
+    Raises:
+        HistoryError: there are more than are read again.
+    """
     lines = [b"# pack-refs with: sorted \n"]
-    lines += [b"%s %s\n" % (oid.encode("ascii"), name) for name, oid in rows]
+    lines += [b"%s %s\n" % (oid, name) for name, oid in sorted(rows.items())]
     content = b"".join(lines)
     if len(content) > _LARGEST_PACKED:
         raise HistoryError(
-            f"there are {len(refs):,} branches and tags, more than perdure keeps",
+            f"there are {len(rows):,} branches and tags, more than perdure keeps",
             "nothing was changed",
             "take away those that nobody needs, where they come from",
         )
@@ -384,9 +399,9 @@ class Refs:
         """
         if self._in_tables() is not None:
             raise UnsupportedRepository(
-                "git keeps the branches of this folder in a table, which perdure only reads",
+                "git has put the branches of this folder into a table",
                 "nothing was changed",
-                "convert it with the git that made it: git refs migrate --ref-format=files",
+                "try again: perdure makes files of it first",
             )
 
     def prepare_head(self, branch: str) -> GitLock:

@@ -296,6 +296,19 @@ class Repository(contextlib.AbstractContextManager["Repository"]):
         """
         return self._git.trees.difference(old, new)
 
+    def keeps_refs_in_tables(self) -> bool:
+        """Whether the first change makes files of the refs, which git keeps in tables here.
+
+        Raises:
+            UnsupportedRepository: that is not done here: there are linked work trees.
+        """
+        if not self._git.refs.look_for_tables():
+            return False
+        from perdure.git.commit.conversion import check_convertible
+
+        check_convertible(self._git.layout)
+        return True
+
     # The work tree
 
     def work_tree(self) -> WorkTree:
@@ -437,6 +450,7 @@ def _anything_left(state: Path) -> bool:
         ("journals", "", ".journal"),
         ("", "level-", ".json"),
         ("", "operation", ".json"),
+        ("", "converted-", ""),
     ):
         with contextlib.suppress(OSError):
             names = [path.name for path in (state / name).iterdir()]

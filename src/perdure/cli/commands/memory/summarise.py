@@ -12,7 +12,7 @@ import click
 
 from perdure.cli.options import dry_run_option, given
 from perdure.cli.render.output import emit_json, print_line, print_styled, styled
-from perdure.cli.target import chosen_companion, usual_options
+from perdure.cli.target import announced, chosen_companion, usual_options
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def summarise(
         raise click.UsageError("give CONVERSATION or --all, not both")
     work = _Work(facts=facts, again=again, hosted=hosted)
     try:
-        code = asyncio.run(work.run(chosen_companion(), names, everything=everything))
+        code = asyncio.run(work.run(announced(chosen_companion()), names, everything=everything))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print_line("Stopped. What was written is kept.", err=True)
         code = 130
