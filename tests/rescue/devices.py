@@ -32,7 +32,7 @@ def say(path: Path, *texts: str) -> None:
     asyncio.run(run())
 
 
-def add_backup(path: Path, place: Path, name: str = "origin") -> None:
+def add_backup(path: Path, place: Path | str, name: str = "origin") -> None:
     """Add a remote in a folder, which is made if it is not there."""
     with Workspace.open(path) as workspace:
         join(workspace.repo, plan_join(workspace.repo, name, str(place)))
@@ -52,7 +52,7 @@ def sync(
         return sync_with(workspace, remote, takes=takes, gives=gives, keep=keep)
 
 
-def clone(place: Path, path: Path) -> Path:
+def clone(place: Path | str, path: Path) -> Path:
     """A second device."""
     clone_from(str(place), path, lambda _: None)
     return path

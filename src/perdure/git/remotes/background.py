@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
 SYNC_MODULE = "perdure.rescue.process"
-_CARRIED = (
+CARRIED = (
     "PERDURE_", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "GIT_SSH", "GIT_SSL_CAINFO", "SSL_CERT_",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
     "http_proxy", "https_proxy", "all_proxy", "no_proxy",
@@ -35,7 +35,7 @@ def start_sync(repo: Repository) -> bool:
     Returns:
         Whether a process was started.
     """
-    return not is_syncing(repo) and child.spawn(SYNC_MODULE, repo.path, *_CARRIED)
+    return not is_syncing(repo) and child.spawn(SYNC_MODULE, repo.path, *CARRIED)
 
 
 def nudge(repo: Repository) -> None:

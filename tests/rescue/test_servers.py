@@ -1,0 +1,136 @@
+"""Two devices over each kind of server, by the commands that people type."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from perdure.git.wire.errors import RemoteProblem
+from tests.conftest import assert_sound, git
+from tests.git_servers import (
+    PASSWORD,
+    USER,
+    CutProxy,
+    GitServer,
+    SshServer,
+    bare_repository,
+)
+from tests.rescue.devices import add_backup, clone, refs, say, sync, words
+
+LONG = "three " + random.Random(3).randbytes(10_000).hex()
+"""A message that hardly compresses."""
+
+
+def round_trip(companion: Path, url: str, served: Path, second: Path) -> None:
+    """Push, clone, talk on both, bring both together."""
+    place = bare_repository(served)
+    say(companion, "at home")
+    add_backup(companion, url)
+    sync(companion)
+    assert refs(place) == refs(companion)
+    clone(url, second)
+    say(second, "on the way")
+    say(companion, "meanwhile at home")
+    git(companion, "tag", "-a", "-m", "a note", "noted")
+    sync(second)
+    sync(companion)
+    sync(second)
+    assert refs(companion) == refs(second) == refs(place)
+    for path in (companion, second):
+        assert "on the way" in words(path)
+        assert "meanwhile at home" in words(path)
+        assert_sound(path)
+    git(place, "fsck", "--full", "--strict")
+
+
+def test_git_daemon(companion: Path, git_daemon: GitServer, tmp_path: Path) -> None:
+    round_trip(companion, f"{git_daemon.url}/mira.git", git_daemon.folder, tmp_path / "second")
+
+
+def test_ssh(companion: Path, git_ssh: SshServer, tmp_path: Path) -> None:
+    round_trip(companion, f"{git_ssh.url}/mira.git", git_ssh.folder, tmp_path / "second")
+
+
+@pytest.mark.parametrize("name", ["git_http_password", "git_https"])
+def test_web_with_a_password(
+    companion: Path,
+    name: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server: GitServer = request.getfixturevalue(name)
+    monkeypatch.setenv("PERDURE_TOKEN_ORIGIN", PASSWORD)
+    monkeypatch.setenv("PERDURE_USER_ORIGIN", USER)
+    round_trip(companion, f"{server.url}/mira.git", server.folder, tmp_path / "second")
+    assert PASSWORD not in (companion / ".git" / "config").read_text()
+
+
+def test_a_background_process_finds_the_way_that_a_command_finds(
+    companion: Path, git_ssh: SshServer
+) -> None:
+    """What a process of ours is given of the environment is enough for ssh."""
+    from perdure.environment import child_environment
+    from perdure.git.remotes.background import CARRIED
+
+    given = child_environment(*CARRIED)
+    assert given["GIT_SSH_COMMAND"] == os.environ["GIT_SSH_COMMAND"]
+    assert given["HOME"] == os.environ["HOME"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
+def test_a_push_that_is_cut_is_pushed_again(
+    companion: Path,
+    git_daemon: GitServer,
+    cut_proxy: Callable[[int], CutProxy],
+    share: float,
+) -> None:
+    place = bare_repository(git_daemon.folder)
+    proxy = cut_proxy(git_daemon.port)
+    say(companion, "one", "two", LONG)
+    add_backup(companion, f"git://127.0.0.1:{proxy.port}/mira.git")
+    proxy.upward = int(share * 9000)
+    with pytest.raises(RemoteProblem):
+        sync(companion)
+    git(place, "fsck", "--full", "--strict")
+    assert refs(place) in ({}, refs(companion))
+    proxy.upward = None
+    sync(companion)
+    assert refs(place) == refs(companion)
+    git(place, "fsck", "--full", "--strict")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
+def test_a_pull_that_is_cut_leaves_nothing_and_is_pulled_again(
+    companion: Path,
+    git_daemon: GitServer,
+    cut_proxy: Callable[[int], CutProxy],
+    tmp_path: Path,
+    share: float,
+) -> None:
+    bare_repository(git_daemon.folder)
+    proxy = cut_proxy(git_daemon.port)
+    url = f"git://127.0.0.1:{proxy.port}/mira.git"
+    add_backup(companion, url)
+    sync(companion)
+    second = clone(url, tmp_path / "second")
+    say(second, "one", "two", LONG)
+    sync(second)
+    before = refs(companion)
+    files = {path.name for path in (companion / ".git" / "objects" / "pack").iterdir()}
+    proxy.downward = int(share * 9000)
+    with pytest.raises(RemoteProblem):
+        sync(companion)
+    assert refs(companion) == before
+    assert {path.name for path in (companion / ".git" / "objects" / "pack").iterdir()} == files
+    assert_sound(companion)
+    say(companion, "it goes on")
+    proxy.downward = None
+    sync(companion)
+    sync(second)
+    assert refs(companion) == refs(second)
+    assert "three" in words(companion)
