@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.history.revert import plan_revert, revert
+from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from tests.chat.test_merged_thread import asked, cloned, pull, say
 from tests.chat.test_session import events_of
@@ -144,3 +146,20 @@ async def test_places_that_differ_are_told_once(two: tuple[Path, Path]) -> None:
     assert not [text for text in await opened(here) if "perdure conflicts" in text]
     meet(there, here)
     assert [text for text in await opened(there) if "perdure conflicts" in text] == told
+
+
+@pytest.mark.parametrize("number", range(4))
+async def test_a_conversation_that_was_to_begin_begins_after_a_sync_too(
+    companion: Path, tmp_path: Path, number: int
+) -> None:
+    edit(companion, "# Voice\n\nWarm.\n")
+    await say(companion, "We begin.")
+    there = cloned(companion, tmp_path / "there")
+    with Workspace.open(companion) as workspace:
+        rev = git(companion, "log", "-1", "--format=%H", "--", VOICE).strip()
+        revert(workspace, plan_revert(workspace, rev), "new")
+    edit(there, f"- {number}\n", file="memory/facts/a.md")
+    meet(companion, there)
+    assert git(companion, "rev-list", "--count", "--merges", "HEAD") == "1\n"
+    backend, _ = await say(companion, "Afresh.")
+    assert asked(backend) == ["Afresh."]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.repository.repository import Repository
 from tests.cli.conftest import Run
 from tests.cli.terminal import on_terminal
 from tests.cli.test_history import VOICE
@@ -144,3 +145,23 @@ def test_the_list_of_companions_counts_them(
     assert rows[str(companion)] == 3
     run("conflicts", "--keep")
     assert "differ" not in run("list").stdout
+
+
+@pytest.mark.usefixtures("other")
+def test_an_index_of_the_history_answers_the_same(companion: Path, run: Run) -> None:
+    before = run("conflicts", "--json", code=3).stdout
+    run("conflicts", VOICE, "--keep")
+    with Repository.open(companion) as repo:
+        assert repo.timeline().update(repo.resolve("HEAD"))
+        assert repo.timeline().is_indexed
+    (left,) = json.loads(run("conflicts", "--json", code=3).stdout)["conflicts"]
+    assert left["file"] == "lore/x.md"
+    run("undo", "--yes")
+    assert run("conflicts", "--json", code=3).stdout == before
+
+
+@pytest.mark.usefixtures("other")
+def test_a_choice_that_is_reverted_is_open_again(companion: Path, run: Run) -> None:
+    run("conflicts", VOICE, "--take-other")
+    run("revert", "HEAD", "--yes")
+    assert VOICE in run("conflicts", code=3).stdout

@@ -37,18 +37,18 @@ def refuse_archived(settings: CompanionSettings) -> None:
 
 def starts_conversation(repo: Repository, tip: str) -> bool:
     """Whether a revert since the last turn makes the next message begin a conversation."""
-    here: str | None = tip
+    waiting = [tip]
     for _ in range(_LOOKED_AT):
-        if here is None:
+        if not waiting:
             return False
+        here = waiting.pop()
         info = repo.commit_info(here)
-        parents = repo.commits.parents(here)
-        before = repo.folder_oid("conversations", parents[0]) if parents else None
-        if repo.folder_oid("conversations", here) != before:
-            return False
-        if NEW_CONVERSATION in info.trailers and info.subject.startswith("revert: "):
+        told = _conversations(repo, here)
+        # Of a merge, either side may be the line that goes on here.
+        before = [each for each in repo.commits.parents(here) if _conversations(repo, each) == told]
+        if before and NEW_CONVERSATION in info.trailers and info.subject.startswith("revert: "):
             return True
-        here = parents[0] if parents else None
+        waiting += reversed(before)
     return False
 
 

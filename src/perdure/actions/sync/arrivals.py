@@ -151,8 +151,10 @@ def _unknown(repo: Repository, old: str, authors: Mapping[str, Author]) -> list[
 
 
 def _has_written(repo: Repository, old: str, email: str) -> bool:
-    query = Query(author=f"<{email}>", limit=1)
-    return next(repo.timeline().listing(old, query), None) is not None
+    timeline = repo.timeline()
+    if timeline.is_indexed:
+        return next(timeline.listing(old, Query(author=f"<{email}>", limit=1)), None) is not None
+    return any(info.author.email == email for info in repo.commits.log(rev=old))
 
 
 def _differing(repo: Repository, tip: str, commits: Iterable[CommitInfo]) -> list[Notice]:

@@ -38,6 +38,8 @@ SETTLES = "Settles"
 """Trailer of a commit that settles a conflict: the merge's id, a space, the path."""
 _SAYS = "Settles what two devices had changed differently."
 _REVERTS = "This reverts commit "
+_MOST_MERGES = 200
+"""Merges with conflicts that are looked at, the newest."""
 _RECENT = 300
 """Commits that are looked at for a list."""
 Choice = Literal["keep", "other", "both"] | bytes
@@ -118,13 +120,25 @@ class OpenConflict:
 
 def open_conflicts(repo: Repository, tip: str) -> list[OpenConflict]:
     """The conflicts below a commit that nobody has settled, the newest merge's first."""
-    query = Query(author=SYNC_AUTHOR.email)
-    merges = [each.commit for each in repo.timeline().listing(tip, query)]
-    merges = [each for each in merges if conflict_paths(each)]
-    if not merges:
-        return []
-    settled = _settled(repo, tip, min(each.committed_at for each in merges))
-    return conflicts_of(repo, tip, merges, settled)
+    there = list(_told_of(repo, tip))
+    merges = [info for info in there if conflict_paths(info)][:_MOST_MERGES]
+    return conflicts_of(repo, tip, merges, settled_by(there, there)) if merges else []
+
+
+def _told_of(repo: Repository, tip: str) -> Iterator[CommitInfo]:
+    """Merges by sync, and commits that may settle what they left, or revert one that did."""
+    timeline = repo.timeline()
+    if timeline.is_indexed:
+        merges = [each.commit for each in timeline.listing(tip, Query(author=SYNC_AUTHOR.email))]
+        yield from merges
+        since = min((info.committed_at for info in merges), default=None)
+        for words in (_SAYS, _REVERTS) if merges else ():
+            for each in timeline.listing(tip, Query(grep=words, since=since)):
+                yield each.commit
+        return
+    for info in repo.commits.log(rev=tip):
+        if info.author == SYNC_AUTHOR or _SAYS in info.body or _REVERTS in info.body:
+            yield info
 
 
 def recent_places(repo: Repository, tip: str) -> int:
@@ -160,17 +174,6 @@ def conflicts_of(
                 merged = tuple(dict.fromkeys((*known.merges, merge.id)))
                 found[key] = replace(known, merges=merged)
     return list(found.values())
-
-
-def _settled(repo: Repository, tip: str, since: datetime) -> set[tuple[str, str]]:
-    """What trailers settle, but for those of commits that were reverted: merge and path."""
-
-    def saying(words: str) -> Iterator[CommitInfo]:
-        query = Query(grep=words, since=since)
-        return (each.commit for each in repo.timeline().listing(tip, query))
-
-    commits = list(saying(_SAYS))
-    return settled_by(commits, saying(_REVERTS)) if commits else set()
 
 
 def settled_by(

@@ -182,6 +182,7 @@ class _Merger:
         read = self.sides.content
         rules = [union_paths(read(tip, ".gitattributes") or b"") for tip in tips]
         self._unions = rules
+        self._sorted: dict[tuple[str, str], list[CommitInfo]] = {}
 
     @property
     def at(self) -> datetime:
@@ -323,12 +324,19 @@ class _Merger:
     def _last(self, path: str, tip: str, other: str) -> CommitInfo:
         """The newest commit in a tip's past, and not in the other's, that changed a path."""
         node = self.sides.node
-        found = [self._repo.commit_info(each) for each in self.sides.reach.hidden(tip, [other])]
-        for info in sorted(found, key=lambda info: (info.committed_at, info.id), reverse=True):
+        for info in self._alone(tip, other):
             parents = self.sides.reach.parents(info.id)
             if all(node(parent, path) != node(info.id, path) for parent in parents):
                 return info
         return self._repo.commit_info(tip)
+
+    def _alone(self, tip: str, other: str) -> list[CommitInfo]:
+        """The commits in a tip's past that are not in another's, the newest first."""
+        if (tip, other) not in self._sorted:
+            found = [self._repo.commit_info(each) for each in self.sides.reach.hidden(tip, [other])]
+            found.sort(key=lambda info: (info.committed_at, info.id), reverse=True)
+            self._sorted[tip, other] = found
+        return self._sorted[tip, other]
 
 
 def _placed(path: str, node: Node | None) -> Change | Placed:

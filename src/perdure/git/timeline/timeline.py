@@ -31,6 +31,11 @@ class Timeline:
         self._source = source
         self._opener = Opener(cache, source, progress or silent)
 
+    @property
+    def is_indexed(self) -> bool:
+        """Whether there is an index; without one, some questions are quicker by a walk."""
+        return self._opener.file() is not None
+
     # Questions
 
     def listing(self, start: str, query: Query, *, beside: Sequence[str] = ()) -> Iterator[Listed]:
