@@ -14,6 +14,7 @@ from perdure.cli.target import complete_names
 # Command name -> where it is and what `perdure --help` says of it: help imports none of them.
 _COMMANDS = {
     "new": ("new", "Create a companion from a template."),
+    "adopt": ("adopt", "Make a safe companion of a folder that somebody handed over."),
     "list": ("list_companions", "List your companions and their folders."),
     "where": ("where", "Print a companion's folder."),
     "chat": ("chat", "Chat in the terminal program, or in plain lines."),

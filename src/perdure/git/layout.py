@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
@@ -146,7 +147,7 @@ def find(path: Path) -> Layout:
         if looks_bare(work):
             raise UnsupportedRepository(
                 f"{path} is a bare repository, without files to read and edit",
-                next_step="clone it and open the clone",
+                next_step=f"make a companion of it: perdure adopt {shlex.quote(str(path))}",
             )
         raise NotARepository(f"{path} is not a git repository")
     ownership.check_owner(work, (work, dot_git, own.resolve()))
@@ -157,7 +158,8 @@ def find(path: Path) -> Layout:
         raise UnsupportedRepository(
             f"{own} is no linked work tree of {git_dir}",
             "nothing was changed",
-            "put its file commondir in order, or clone the companion and open the clone",
+            "put its file commondir in order, or adopt the folder that has the history: perdure "
+            "adopt FOLDER",
         )
     if not (git_dir / "objects").is_dir():
         raise NotARepository(f"{path} is not a git repository: {git_dir} has no objects")

@@ -46,6 +46,21 @@ def check_links(git_dir: Path, own: Path) -> None:
             _look(entry)
 
 
+_HISTORY = frozenset({"HEAD", "packed-refs", "shallow", "config", "refs", "reftable", "objects"})
+
+
+def check_history(git_dir: Path) -> None:
+    """Refuse a git folder with a link, pipe or device where the history itself lies.
+
+    Raises:
+        LinkInside: names the first.
+    """
+    _refuse_linked(git_dir)
+    for entry in _entries(git_dir):
+        if entry.name in _HISTORY:
+            _look(entry)
+
+
 _WRITTEN = (
     "logs", "logs/refs", "logs/refs/heads", "refs", "refs/heads", "refs/tags", "refs/perdure",
     "objects", "objects/pack", "perdure", "perdure/state", "perdure/state/held",
@@ -184,5 +199,6 @@ def _refused(path: str, kind: str) -> LinkInside:
     return LinkInside(
         f"{path} is {kind}, and inside a git folder perdure follows none",
         "nothing was read through it and nothing was changed",
-        "Put the file or folder itself in its place, or go on in a clone: git clone",
+        "Put the file or folder itself in its place; or make a safe companion of this one: "
+        "perdure adopt FOLDER",
     )

@@ -36,8 +36,9 @@ def check_owner(work: Path, places: Iterable[Path]) -> None:
                 f"{place} belongs to {_user(owner)}, not to you, and a companion's folder can name "
                 "other files and programs",
                 "nothing in it was read or changed",
-                "If you trust whoever made it: git config --global --add safe.directory "
-                f"{shlex.quote(os.path.realpath(work))}",
+                "Make a companion of your own from it: perdure adopt "
+                f"{shlex.quote(os.path.realpath(work))}; or, if you trust whoever made it: git "
+                f"config --global --add safe.directory {shlex.quote(os.path.realpath(work))}",
             )
 
 

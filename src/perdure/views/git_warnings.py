@@ -67,8 +67,8 @@ def _running(repo: Repository) -> list[Notice]:
         Notice(
             "git in this folder is set up to run programs or to read other files, or in ways not "
             f"known here ({named}). perdure ignores all of it, but the git command does not. If "
-            "you did not set this up, do not use git here: go on in a clone, which has none of "
-            f"it (git clone --no-local {here} NEW-FOLDER, from another folder).",
+            "you did not set this up, do not use git here: go on in a companion made from this "
+            f"folder, which has none of it: perdure adopt {here} NAME",
             "warning",
         )
     ]

@@ -183,33 +183,40 @@ class JournalFile:
     def parse(self) -> Record | None:
         """Read it back as far as its records are valid; None if it is empty."""
         data = os.pread(self._lock.fd, os.fstat(self._lock.fd).st_size, 0)
-        found: Record | None = None
-        generation = data[:8]
-        if not _GENERATION.fullmatch(generation):
-            return None
-        pieces: list[str] = []
-        at = 0
-        for line in data.split(b"\n"):
-            value = _parse_line(line, generation)
-            if value is None:
-                break
-            at += len(line) + 1
-            if found is None:
-                if not isinstance(value.get("begin"), dict):
-                    return None
-                found = Record(value["begin"], str(value.get("boot", "")), recent=_recent(value))
-            elif "text" in value:
-                pieces.append(value["text"] if isinstance(value["text"], str) else "")
-            elif isinstance(value.get("end"), dict):
-                found.end = value["end"]
-            elif "commit" in value:
-                found.intents.extend(_intents(value))
-            elif "done" in value:
-                found.is_done = True
+        found, size = read_record(data)
         if found is not None:
-            found.text = "".join(pieces)
-            self._generation, self._at = generation, at
+            self._generation, self._at = data[:8], size
         return found
+
+
+def read_record(data: bytes) -> tuple[Record | None, int]:
+    """The content of a journal as far as its records are valid, and their bytes; None for none."""
+    found: Record | None = None
+    generation = data[:8]
+    if not _GENERATION.fullmatch(generation):
+        return None, 0
+    pieces: list[str] = []
+    at = 0
+    for line in data.split(b"\n"):
+        value = _parse_line(line, generation)
+        if value is None:
+            break
+        at += len(line) + 1
+        if found is None:
+            if not isinstance(value.get("begin"), dict):
+                return None, 0
+            found = Record(value["begin"], str(value.get("boot", "")), recent=_recent(value))
+        elif "text" in value:
+            pieces.append(value["text"] if isinstance(value["text"], str) else "")
+        elif isinstance(value.get("end"), dict):
+            found.end = value["end"]
+        elif "commit" in value:
+            found.intents.extend(_intents(value))
+        elif "done" in value:
+            found.is_done = True
+    if found is not None:
+        found.text = "".join(pieces)
+    return found, at
 
 
 def _parse_line(line: bytes, generation: bytes) -> dict[str, Any] | None:

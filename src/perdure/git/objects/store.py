@@ -50,15 +50,23 @@ class ObjectStore:
     Threads may share one: the screen reads while a turn is being saved.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, most: int | None = None, alone: bool = False) -> None:
+        """Read nothing yet.
+
+        Args:
+            folder: git's folder of objects.
+            most: bytes that any object may have; None: as each reader says.
+            alone: do not read other folders that this one borrows from.
+        """
         self.folder = folder
+        self._most = most
         self.packs: OrderedDict[str, PackFile] = OrderedDict()
         self._lock = threading.RLock()
         self._scanned = False
         self._is_moving = False
         self._cache: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
         self._cached_bytes = 0
-        self._others: list[ObjectStore] | None = None
+        self._others: list[ObjectStore] | None = [] if alone else None
 
     def read(self, oid: str, most: int | None = MOST_BYTES) -> tuple[bytes, bytes]:
         """Kind and content of an object.
@@ -72,6 +80,8 @@ class ObjectStore:
             TooLargeObject: it has more.
             DamagedRepository: it is stored, but every copy is broken.
         """
+        if self._most is not None:
+            most = self._most if most is None else min(most, self._most)
         with self._lock:
             return self._read(oid, most)
 

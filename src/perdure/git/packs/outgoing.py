@@ -7,6 +7,8 @@ Where there are many, entries that are stored as deltas are copied as they are.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import struct
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -42,6 +44,17 @@ class OutgoingPack:
 
     count: int
     entries: Iterator[tuple[bytes, bytes]]
+
+
+def pack_bytes(pack: OutgoingPack) -> Iterator[bytes]:
+    """A pack as a file has it, piece by piece: header, entries, checksum (gitformat-pack(5))."""
+    head = b"PACK" + struct.pack(">LL", 2, pack.count)
+    checksum = hashlib.sha1(head, usedforsecurity=False)
+    yield head
+    for _, entry in pack.entries:
+        checksum.update(entry)
+        yield entry
+    yield checksum.digest()
 
 
 class HasObjects(Protocol):

@@ -1,0 +1,296 @@
+"""A folder from somebody else, read as data and copied into a repository of our own.
+
+Nothing in it is obeyed and nothing in it is written: not its configuration, hooks, filters, index
+or state. Read are HEAD, branches, tags and the lines that perdure kept, and the objects that they
+lead to, each hashed again; no link is followed, and no other folder that it borrows from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.git import disk, links
+from perdure.git.commit.journal_file import Record, read_record
+from perdure.git.config.repository import check_supported, read_config
+from perdure.git.errors import (
+    DamagedRepository,
+    NotARepository,
+    RefusedPack,
+    UnsupportedRepository,
+    storage_errors,
+)
+from perdure.git.layout import Layout, looks_bare, shallow_ends
+from perdure.git.objects.fsck import Trouble
+from perdure.git.objects.new_objects import NewObjects
+from perdure.git.objects.store import MOST_BYTES, ObjectStore
+from perdure.git.packs.incoming import IncomingPack, check_incoming
+from perdure.git.packs.outgoing import outgoing, pack_bytes
+from perdure.git.refs.refs import HEADS, OPS, REMOTES, TAGS, Refs, is_ref_name
+from perdure.git.repository.create import FreshRepository
+from perdure.git.worktree.files import WorkTree
+from perdure.progress import Progress
+
+_MOST_REFS = 100_000
+_MOST_DAMAGED = 100
+"""Refs that lead to something missing, after which no further one is tried by itself."""
+_FATAL = frozenset({"broken", "missing", "kind", "entries"})
+_MOST_JOURNALS = 64
+_LARGEST_JOURNAL = 16 * 1024 * 1024
+_LARGEST_DRAFT = 1024 * 1024
+DETACHED = "was-checked-out"
+"""The branch for a commit that is checked out without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """What a pack is made of: the objects there, and where a shallow clone ends."""
+
+    store: ObjectStore
+    boundary: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedHistory:
+    """What was copied.
+
+    Attributes:
+        refs: ids by full name.
+        head: the ref that HEAD names there; None where it names none.
+        left_out: refs that were not taken, each with the reason.
+        odd: what is odd about its objects, and harmless: names that no file may have, links.
+        borrows: whether it borrows objects from another folder, which was not read.
+        remotes: how many branches of its remotes were not taken.
+    """
+
+    refs: Mapping[str, str]
+    head: str | None
+    left_out: tuple[tuple[str, str], ...]
+    odd: tuple[Trouble, ...]
+    borrows: bool
+    remotes: int
+
+
+class StrangerFolder:
+    """A folder with a companion that somebody handed over: its repository, if any, and its files.
+
+    Attributes:
+        path: the folder.
+        git_dir: its git folder; None where it has none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Look at it, and read nothing yet.
+
+        Raises:
+            NotARepository: there is no folder, or only a file that names one elsewhere.
+        """
+        self.path = path
+        self.git_dir = _git_dir(path)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is a repository without files beside it."""
+        return self.git_dir == self.path
+
+    def work_tree(self) -> WorkTree:
+        """Its files, read without following a link."""
+        return WorkTree(self.path, self.path)
+
+    def copy_history(
+        self, fresh: FreshRepository, progress: Progress | None = None
+    ) -> CopiedHistory:
+        """Copy branches, tags and kept lines with all that they lead to.
+
+        Raises:
+            LinkInside: a link is where the history lies.
+            UnsupportedRepository: its ids are SHA-256, or its refs of an unknown kind.
+            DamagedRepository: nothing of it is whole.
+            RefusedPack: it is beyond a limit, or an object is none.
+            StorageFull, ReadOnly, WriteFailed: it could not be written.
+        """
+        git_dir = self.git_dir
+        if git_dir is None:
+            raise NotARepository(f"{self.path} has no history", "it stays as it is")
+        with storage_errors(f"reading {self.path}"):
+            links.check_history(git_dir)
+            check_supported({**read_config(git_dir), "core.bare": "false"})
+            found = Refs(Layout(self.path, git_dir, git_dir))
+            refs, left_out = _wanted(found.names("refs/"))
+            head = _head(found, refs)
+            if not refs:
+                raise DamagedRepository(
+                    f"{self.path} has no branch that can be read", "nothing was changed"
+                )
+            boundary = shallow_ends(git_dir)
+            store = ObjectStore(git_dir / "objects", most=MOST_BYTES, alone=True)
+            objects = _Objects(store, boundary)
+            damaged: list[tuple[str, str]] = []
+            try:
+                odd = _copied(objects, fresh, refs, progress)
+            except DamagedRepository:
+                every = refs
+                refs, damaged = _whole(objects, refs, head)
+                if refs == every:
+                    # Nothing is missing: it is beyond a limit.
+                    raise
+                odd = _copied(objects, fresh, refs, progress)
+            if boundary:
+                text = "".join(f"{oid}\n" for oid in sorted(boundary))
+                disk.write_file(fresh.repo.git_dir / "shallow", text.encode())
+            fresh.put_refs(refs)
+        return CopiedHistory(
+            refs,
+            head,
+            (*left_out, *damaged),
+            tuple(odd),
+            (git_dir / "objects" / "info" / "alternates").exists(),
+            sum(name.startswith(REMOTES) for name in found.names("refs/")),
+        )
+
+    def unsaved_turns(self) -> list[Record]:
+        """What its journals hold of turns that were being written; nothing follows from it."""
+        found = []
+        for folder in self._state_folders("journals"):
+            for path in sorted(folder.glob("*.journal"))[:_MOST_JOURNALS]:
+                with suppress(OSError):
+                    record, _ = read_record(disk.read_file(path, most=_LARGEST_JOURNAL))
+                    if record is not None and not record.is_done:
+                        found.append(record)
+        return found[:_MOST_JOURNALS]
+
+    def draft(self) -> str:
+        """The newest message that was typed and not sent; "" for none."""
+        for folder in self._state_folders():
+            with suppress(OSError):
+                text = disk.read_file(folder / "draft.txt", most=_LARGEST_DRAFT)
+                plain = harmless(text.decode("utf-8", "replace"))
+                if plain.strip():
+                    return plain
+        return ""
+
+    def _state_folders(self, *below: str) -> Iterator[Path]:
+        """Its state folder, and those set aside in it, where no link is on the way."""
+        if self.git_dir is None:
+            return
+        aside = _plain(self.git_dir, "perdure", "aside")
+        names = sorted((path.name for path in aside.iterdir()), reverse=True) if aside else []
+        for way in (("state",), *(("aside", name) for name in names)):
+            found = _plain(self.git_dir, "perdure", *way, *below)
+            if found is not None:
+                yield found
+
+
+def harmless(text: str) -> str:
+    """A text without characters that steer a terminal."""
+    return "".join(each for each in text if each.isprintable() or each in "\n\t\u200d")
+
+
+def _git_dir(path: Path) -> Path | None:
+    if not path.is_dir():
+        raise NotARepository(f"{path} is no folder", "nothing was changed", "check the path")
+    dot_git = path / ".git"
+    if dot_git.is_symlink() or dot_git.is_file():
+        raise NotARepository(
+            f"the history of {path} is in another folder, which {dot_git} only names",
+            "it was not read, and nothing was changed",
+            "adopt the folder that has the history itself",
+        )
+    if dot_git.is_dir():
+        return dot_git
+    return path if looks_bare(path) else None
+
+
+def _wanted(found: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """The refs that are taken, and those that are not although they might be missed."""
+    names = [
+        name
+        for name in found
+        if name.startswith((HEADS, TAGS, "refs/perdure/")) and not name.startswith(OPS)
+    ]
+    if len(names) > _MOST_REFS:
+        raise UnsupportedRepository(
+            f"there are {len(names):,} branches and tags in it, more than perdure takes",
+            "nothing was changed",
+            "take away those that nobody needs, with git",
+        )
+    taken = {name: found[name] for name in names if is_ref_name(name)}
+    return taken, [(name, "git would not take its name") for name in names if name not in taken]
+
+
+def _head(found: Refs, refs: dict[str, str]) -> str | None:
+    """The ref that HEAD names; a commit that is checked out without a branch gets one."""
+    try:
+        head = found.head()
+    except DamagedRepository:
+        return None
+    if head.branch is not None:
+        return f"{HEADS}{head.branch}"
+    if head.commit is None or head.commit in refs.values():
+        return next((name for name, oid in refs.items() if oid == head.commit), None)
+    name = f"{HEADS}{DETACHED}"
+    refs.setdefault(name, head.commit)
+    return name
+
+
+def _whole(
+    objects: _Objects, refs: Mapping[str, str], head: str | None
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """The refs of which every object is there, and the others with what is wrong."""
+    whole: dict[str, str] = {}
+    damaged: list[tuple[str, str]] = []
+    for name in sorted(refs, key=lambda each: (each != head, not each.startswith(HEADS))):
+        oid = refs[name]
+        if len(damaged) >= _MOST_DAMAGED:
+            damaged.append((name, "too many others are damaged"))
+            continue
+        try:
+            found = NewObjects(objects.store, objects.boundary, list(whole.values()))
+            found.run([oid])
+            for each in found.wanted:
+                objects.store.read(each.hex())
+        except DamagedRepository as error:
+            damaged.append((name, error.what))
+        else:
+            whole[name] = oid
+    if not whole:
+        raise DamagedRepository(f"no branch of it is whole: {damaged[0][1]}", "nothing was changed")
+    return whole, damaged
+
+
+def _copied(
+    objects: _Objects, fresh: FreshRepository, refs: Mapping[str, str], progress: Progress | None
+) -> list[Trouble]:
+    """Copy the objects that some refs lead to; what is odd about them, and harmless."""
+    tips = list(dict.fromkeys(refs.values()))
+    parts = fresh.repo.parts()
+    with IncomingPack(fresh.repo.git_dir) as incoming:
+        for data in pack_bytes(outgoing(objects, tips, ())):
+            incoming.write(data)
+        incoming.index(parts.store, progress=progress)
+        troubles = [
+            each
+            for each in check_incoming(incoming, parts.store, tips)
+            if not (each.kind == "missing" and objects.boundary)
+        ]
+        fatal = next((each for each in troubles if each.kind in _FATAL), None)
+        if fatal is not None:
+            raise RefusedPack(f"{fatal.says} ({fatal.oid[:10]})")
+        with parts.writer.exclusive("copying the history"):
+            keep = incoming.put_in_place(parts.writer.packs)
+            if keep is not None:
+                keep.release()
+    parts.store.rescan()
+    return troubles
+
+
+def _plain(base: Path, *names: str) -> Path | None:
+    """A folder below another one, with no link on the way; None where it is not there."""
+    here = base
+    for name in names:
+        here /= name
+        if here.is_symlink() or not here.is_dir():
+            return None
+    return here
