@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from perdure.companion.config.manifest import Manifest, manifest_path, render_ma
 from perdure.git import disk
 from perdure.git.commit.journal_file import Intent, JournalFile
 from perdure.git.errors import HistoryError
+from perdure.git.packs import outgoing
 from perdure.git.repository.repository import Repository
 from tests.cli.command import run_command
 from tests.conftest import assert_sound, git
@@ -198,6 +199,40 @@ def test_a_damaged_branch_stays_out_and_the_others_come(
     assert_sound(place)
 
 
+def test_damage_in_a_stored_delta_costs_its_branch_alone(
+    handed: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are many objects, deltas are copied as they stand, and checked after."""
+    monkeypatch.setattr(outgoing, "_MANY", 0)
+    lines = "".join(f"Line {number} of her voice.\n" for number in range(400))
+    for name, text in (("main", lines), ("torn", f"{lines}One more.\n")):
+        git(handed, "switch", "-qC", name)
+        (handed / "persona" / "60-long.md").write_text(text)
+        git(handed, "add", "-A")
+        git(handed, "commit", "-qm", "persona: long")
+    git(handed, "repack", "-adfq")
+    oids = {
+        name: git(handed, "rev-parse", f"{name}:persona/60-long.md").strip()
+        for name in ("main", "torn")
+    }
+    (index,) = (handed / ".git" / "objects" / "pack").glob("*.idx")
+    rows = git(handed, "verify-pack", "-v", str(index)).splitlines()
+    parts = [row.split() for row in rows]
+    # Id, kind, size, size in the pack, offset, depth, base.
+    ends = {row[0]: int(row[4]) + int(row[3]) for row in parts if len(row) == 7}
+    (broken,) = [name for name, oid in oids.items() if oid in ends]
+    pack = index.with_suffix(".pack")
+    pack.chmod(0o600)
+    data = bytearray(pack.read_bytes())
+    data[ends[oids[broken]] - 1] ^= 0xFF
+    pack.write_bytes(data)
+    git(handed, "switch", "-q", "side/one")
+    with adopting(handed, place) as adoption:
+        assert [name for name, _ in adoption.history.left_out] == [
+            f"refs/heads/{name}" for name in ("main", "torn") if name in {broken, "torn"}
+        ]
+
+
 def test_a_folder_that_borrows_is_not_followed(
     handed: Path, place: Path, adopt: Adopt, tmp_path: Path
 ) -> None:
@@ -242,7 +277,12 @@ def test_edits_come_as_edits_and_links_do_not(
 
 
 def journal(
-    handed: Path, header: dict[str, object], text: str, *, commit: str = "", is_done: bool = False
+    handed: Path,
+    header: Mapping[str, object],
+    text: str,
+    *,
+    commit: str = "",
+    is_done: bool = False,
 ) -> None:
     """A turn that was being written when its process died."""
     folder = handed / ".git" / "perdure" / "state" / "journals"
