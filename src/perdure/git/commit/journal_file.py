@@ -183,13 +183,13 @@ class JournalFile:
     def parse(self) -> Record | None:
         """Read it back as far as its records are valid; None if it is empty."""
         data = os.pread(self._lock.fd, os.fstat(self._lock.fd).st_size, 0)
-        found, size = read_record(data)
+        found, size = read_journal(data)
         if found is not None:
             self._generation, self._at = data[:8], size
         return found
 
 
-def read_record(data: bytes) -> tuple[Record | None, int]:
+def read_journal(data: bytes) -> tuple[Record | None, int]:
     """The content of a journal as far as its records are valid, and their bytes; None for none."""
     found: Record | None = None
     generation = data[:8]

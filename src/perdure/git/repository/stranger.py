@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.git import disk, links
-from perdure.git.commit.journal_file import Record, read_record
+from perdure.git.commit.journal_file import Record, read_journal
 from perdure.git.config.repository import check_supported, read_config
 from perdure.git.errors import (
     DamagedRepository,
@@ -156,7 +156,7 @@ class StrangerFolder:
         for folder in self._state_folders("journals"):
             for path in sorted(folder.glob("*.journal"))[:_MOST_JOURNALS]:
                 with suppress(OSError):
-                    record, _ = read_record(disk.read_file(path, most=_LARGEST_JOURNAL))
+                    record, _ = read_journal(disk.read_file(path, most=_LARGEST_JOURNAL))
                     if record is not None and not record.is_done:
                         found.append(record)
         return found[:_MOST_JOURNALS]
