@@ -31,7 +31,7 @@ async def test_what_makes_git_run_programs_is_said_once_for_each_finding(compani
     (hooks / "pre-push").write_text("not executable")
     (told,) = await notices(companion)
     assert f"({companion}/.git/config: core.fsmonitor; {hooks}: post-commit)" in told
-    assert "git clone" in told
+    assert "perdure adopt" in told
     assert await notices(companion) == []
     git(companion, "config", "alias.x", "!true")
     (told,) = await notices(companion)
