@@ -7,8 +7,8 @@ large files; and the place is asked, as a stranger would, whether anybody can re
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from perdure.actions.companion.outgoing_check import HistoryFindings, search_history
 from perdure.git.refs.refs import HEADS, TAGS
 from perdure.git.remotes.reconcile import KEPT
 from perdure.git.remotes.record import read_record
@@ -17,6 +17,9 @@ from perdure.git.repository.repository import Repository
 from perdure.git.wire.address import parse_address
 from perdure.git.wire.errors import RemoteProblem
 from perdure.plural import plural
+
+if TYPE_CHECKING:
+    from perdure.actions.companion.outgoing_check import HistoryFindings
 
 
 class HoldsFindings(RemoteProblem):
@@ -58,6 +61,8 @@ def check_first_push(repo: Repository, remote: Remote, progress: Callable[[str],
                 f"make it private; or remove it and add it again: perdure remote add {remote.name} "
                 "ADDRESS --public COMPANION",
             )
+    from perdure.actions.companion.outgoing_check import search_history
+
     refs = repo.parts().refs
     tips = {**refs.names(HEADS), **refs.names(TAGS), **refs.names(KEPT)}
 

@@ -6,12 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from perdure.companion.conversation.chunk import (
-    CHUNK_FILE_LIMIT,
-    CONVERSATIONS,
-    parse_chunk_path,
-    turn_numbers,
-)
 from perdure.git.objects.tree import FileChange
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS, short_name
@@ -25,7 +19,7 @@ Side = Literal["here", "there"]
 
 _SHARE = 10
 """A tenth of the turns may go unasked."""
-_PERSONA = "persona"
+_CONVERSATIONS, _PERSONA = "conversations", "persona"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +70,7 @@ def losses(repo: Repository, before: str, after: str) -> Losses:
 
 
 def _turns_gone(repo: Repository, before: str, after: str) -> int:
-    roots = [repo.folder_oid(CONVERSATIONS, commit) for commit in (before, after)]
+    roots = [repo.folder_oid(_CONVERSATIONS, commit) for commit in (before, after)]
     changes = repo.folder_difference(*roots)
     old = set(_turns(repo, changes, new=False))
     return len(old - set(_turns(repo, changes, new=True))) if old else 0
@@ -86,17 +80,23 @@ def _turns(
     repo: Repository, changes: Iterable[FileChange], *, new: bool
 ) -> Iterable[tuple[str, int]]:
     """The turns in one side of changed chunks, each by its conversation and number."""
+    from perdure.companion.conversation.chunk import (
+        CHUNK_FILE_LIMIT,
+        parse_chunk_path,
+        turn_numbers,
+    )
+
     for change in changes:
         oid = change.new_oid if new else change.old_oid
-        named = parse_chunk_path(f"{CONVERSATIONS}/{change.path}")
+        named = parse_chunk_path(f"{_CONVERSATIONS}/{change.path}")
         if named is not None and oid is not None:
             data = repo.small(oid, CHUNK_FILE_LIMIT)
-            for number in turn_numbers(data, f"{CONVERSATIONS}/{change.path}"):
+            for number in turn_numbers(data, f"{_CONVERSATIONS}/{change.path}"):
                 yield str(named[0]), number
 
 
 def _turns_below(repo: Repository, commit: str) -> Iterable[tuple[str, int]]:
-    root = repo.folder_oid(CONVERSATIONS, commit)
+    root = repo.folder_oid(_CONVERSATIONS, commit)
     return _turns(repo, repo.folder_difference(None, root), new=True)
 
 
@@ -110,7 +110,7 @@ def _entries(repo: Repository, commit: str, folder: str) -> dict[str, str]:
 
 
 def _months(repo: Repository, commit: str) -> set[str]:
-    return {name for name, is_folder in repo.names(CONVERSATIONS, commit) if is_folder}
+    return {name for name, is_folder in repo.names(_CONVERSATIONS, commit) if is_folder}
 
 
 class Guard:

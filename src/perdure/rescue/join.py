@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from perdure.git.refs.refs import HEADS
-from perdure.git.remotes.fetch import travelling
+from perdure.git.remotes.reconcile import travelling
 from perdure.git.remotes.record import RemoteRecord, drop_record, write_record
 from perdure.git.remotes.seen import forget_branches
 from perdure.git.remotes.settings import (
@@ -128,7 +128,7 @@ def plan_join(repo: Repository, name: str, text: str) -> JoinPlan:
 def _there(repo: Repository, name: str, address: Address) -> There:
     transport = connect(address, name=name)
     try:
-        refs = travelling(transport.advertised())
+        refs = travelling(transport.advertised().refs)
     finally:
         transport.close()
     heads = {oid for ref, oid in refs.items() if ref.startswith(HEADS)}

@@ -17,7 +17,6 @@ import msgspec
 from perdure.git.errors import HistoryError
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS, TAGS, short_name
-from perdure.git.remotes.fetch import fetched
 from perdure.git.remotes.kept import lines_to_keep
 from perdure.git.remotes.push import Pushed, push
 from perdure.git.remotes.reconcile import KEPT, RefStep, StepKind, reconcile
@@ -142,6 +141,8 @@ class Sync:
             self._count(pushed)
             there = pushed.refs
             if pushed.behind:
+                from perdure.git.remotes.fetch import fetched
+
                 with fetched(self._repo, self._transport, self._progress) as got:
                     note_branches(self._repo, self._remote.name, got.refs)
                     there = got.refs

@@ -120,14 +120,15 @@ def _agree_to_first_push(workspace: Workspace, remote: Remote, progress: SpokenP
     Raises:
         HoldsFindings: nobody can be asked, or the answer is no.
     """
-    from perdure.actions.companion.outgoing_check import accept
-    from perdure.cli.input.ask import ask_yes_no, on_terminal
     from perdure.git.wire.errors import RemoteProblem
     from perdure.rescue.first_push import HoldsFindings, check_first_push
 
     try:
         check_first_push(workspace.repo, remote, progress)
     except HoldsFindings as problem:
+        from perdure.actions.companion.outgoing_check import accept
+        from perdure.cli.input.ask import ask_yes_no, on_terminal
+
         progress.clear()
         for line in problem.findings.describe():
             print_line(line, err=True)

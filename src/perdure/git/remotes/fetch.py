@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from perdure.git.objects.fsck import Trouble
 from perdure.git.packs.incoming import IncomingPack, check_incoming
 from perdure.git.paths import shown
-from perdure.git.refs.refs import is_ref_name
-from perdure.git.remotes.reconcile import travels
+from perdure.git.remotes.reconcile import travelling
 from perdure.git.wire.errors import RemoteProblem
 
 if TYPE_CHECKING:
@@ -30,11 +29,6 @@ class Fetched:
     refs: dict[str, str]
     head: str | None
     objects: int = 0
-
-
-def travelling(advertised: Advertised) -> dict[str, str]:
-    """The remote's refs that a companion shares, those with names that git would take."""
-    return {ref: oid for ref, oid in advertised.refs.items() if travels(ref) and is_ref_name(ref)}
 
 
 @contextmanager
@@ -54,7 +48,7 @@ def fetched(
     wanted: list[str] = []
 
     def wants(advertised: Advertised) -> Sequence[str]:
-        refs = travelling(advertised).values()
+        refs = travelling(advertised.refs).values()
         wanted.extend(oid for oid in dict.fromkeys(refs) if not store.has(oid))
         return wanted
 
@@ -62,7 +56,7 @@ def fetched(
         advertised = transport.fetch(
             wants, _tips(repo), repo.commits.parents, incoming.write, progress
         )
-        refs = travelling(advertised)
+        refs = travelling(advertised.refs)
         if not wanted:
             yield Fetched(refs, advertised.head)
             return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from perdure.git.packs.outgoing import outgoing, slices
 from perdure.git.refs.refs import HEADS
-from perdure.git.remotes.fetch import travelling
+from perdure.git.remotes.reconcile import travelling
 from perdure.git.wire.transport import PushOrder
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def push(
     while True:
         step = _Step(repo, decide)
         result = transport.push(step, progress)
-        refs = travelling(result.advertised)
+        refs = travelling(result.advertised.refs)
         if step.behind:
             return Pushed(refs, done, refused, behind=True)
         sent = {ref: oid for ref, oid in step.moves.items() if ref not in result.refused}
@@ -84,7 +84,7 @@ class _Step:
         self.is_last = True
 
     def __call__(self, advertised: Advertised) -> PushOrder | None:
-        there = travelling(advertised)
+        there = travelling(advertised.refs)
         wanted = self._decide(there)
         if wanted is None:
             self.behind = True

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from perdure.git.refs.refs import HEADS, TAGS
+from perdure.git.refs.refs import HEADS, TAGS, is_ref_name
 
 KEPT = "refs/perdure/kept/"
 """Lines that no branch has any more; they are only ever added."""
@@ -59,6 +59,11 @@ IsAncestor = Callable[[str, str], bool]
 def travels(ref: str) -> bool:
     """Whether a ref goes to remotes: branches, tags and kept lines do."""
     return ref.startswith((HEADS, TAGS, KEPT))
+
+
+def travelling(refs: Mapping[str, str]) -> dict[str, str]:
+    """The remote's refs that a companion shares, those with names that git would take."""
+    return {ref: oid for ref, oid in refs.items() if travels(ref) and is_ref_name(ref)}
 
 
 def reconcile(
