@@ -428,8 +428,7 @@ def test_a_push_that_is_cut_leaves_nothing(
     git_daemon: GitServer, cut_proxy: Callable[[int], CutProxy], tmp_path: Path, bytes_before: int
 ) -> None:
     remote = bare_repository(git_daemon.folder)
-    here = history(tmp_path / "here", 30, size=9000)
-    subprocess.run(["git", "-C", here, "repack", "-adfq", "--depth=0"], check=True)
+    here = history(tmp_path / "here", 2, size=60_000)
     proxy = cut_proxy(git_daemon.port)
     proxy.upward = bytes_before
     with pytest.raises(RemoteProblem) as caught:
@@ -447,8 +446,7 @@ def test_a_fetch_that_is_cut_says_so(
     git_daemon: GitServer, cut_proxy: Callable[[int], CutProxy], tmp_path: Path, bytes_before: int
 ) -> None:
     remote = bare_repository(git_daemon.folder)
-    here = history(tmp_path / "here", 30, size=9000)
-    subprocess.run(["git", "-C", here, "repack", "-adfq", "--depth=0"], check=True)
+    here = history(tmp_path / "here", 2, size=60_000)
     git(here, "push", "-q", str(remote), "main")
     proxy = cut_proxy(git_daemon.port)
     proxy.downward = bytes_before
@@ -463,7 +461,7 @@ def test_a_fetch_that_is_cut_says_so(
 
 def test_a_fetch_brings_what_is_missing_only(git_daemon: GitServer, tmp_path: Path) -> None:
     remote = bare_repository(git_daemon.folder)
-    here = history(tmp_path / "here", 40, size=9000)
+    here = history(tmp_path / "here", 20, size=9000)
     git(here, "push", "-q", str(remote), "main")
     other = history(tmp_path / "other", 0)
     transport = to(f"{git_daemon.url}/mira.git")
@@ -475,7 +473,7 @@ def test_a_fetch_brings_what_is_missing_only(git_daemon: GitServer, tmp_path: Pa
     assert 0 < fetched_bytes(other) < whole / 10
     # Work of one's own on top of what the remote has does not hide what both have.
     git(other, "reset", "-q", "--hard", "refs/got/heads/main")
-    more(other, 30)
+    more(other, 12)
     for ref in refs(other):
         if ref.startswith("refs/got"):
             git(other, "update-ref", "-d", ref)

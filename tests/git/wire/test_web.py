@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socketserver
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,11 +31,12 @@ from perdure.git.wire.errors import (
 )
 from perdure.git.wire.transport import Transport
 from tests.conftest import git
-from tests.git.wire.histories import history, push, refs, tip
+from tests.git.wire.histories import fetch, history, push, refs, tip
 from tests.git_servers import (
     PASSWORD,
     USER,
     Authority,
+    CutProxy,
     GitServer,
     bare_repository,
     threads,
@@ -195,6 +198,12 @@ def test_the_users_own_authority(
         to(git_https).advertised()
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     assert to(git_https).advertised().refs == {}
+    other = users_config.parent / "other.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    subprocess.run([*words, "-keyout", "/dev/null", "-out", other], check=True, capture_output=True)
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(other))
+    with pytest.raises(UntrustedCertificate, match="not trusted"):
+        to(git_https).advertised()
     monkeypatch.setenv("GIT_SSL_CAINFO", str(users_config))
     with pytest.raises(UntrustedCertificate, match="cannot be read"):
         to(git_https).advertised()
@@ -260,6 +269,45 @@ def test_proxies_of_the_environment_and_of_the_user(
     monkeypatch.setenv("no_proxy", "far.invalid")
     with pytest.raises(Unreachable, match="no host"):
         secret.advertised()
+
+
+def test_this_machine_is_not_asked_by_a_proxy(
+    git_http: GitServer, monkeypatch: pytest.MonkeyPatch, to: Remotes
+) -> None:
+    bare_repository(git_http.folder)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert to(git_http).advertised().refs == {}
+
+
+@pytest.mark.parametrize("bytes_before", [0, 20, 300, 2000, 30_000])
+@pytest.mark.parametrize("way", ["upward", "downward"])
+def test_a_conversation_that_is_cut(
+    git_http: GitServer,
+    cut_proxy: Callable[[int], CutProxy],
+    tmp_path: Path,
+    to: Remotes,
+    way: str,
+    bytes_before: int,
+) -> None:
+    remote = bare_repository(git_http.folder)
+    here = history(tmp_path / "here", 2, size=60_000)
+    proxy = cut_proxy(git_http.port)
+    transport = to.url(f"http://127.0.0.1:{proxy.port}/mira.git")
+    moves = {"refs/heads/main": tip(here)}
+    pushes = way == "upward"
+    if not pushes:
+        git(here, "push", "-q", str(remote), "main")
+    setattr(proxy, way, bytes_before)
+    other = history(tmp_path / "other", 0)
+    converse = partial(push, transport, here, moves) if pushes else partial(fetch, transport, other)
+    with pytest.raises(RemoteProblem) as caught:
+        converse()
+    assert caught.value.passing
+    assert refs(remote) == ({} if pushes else moves)
+    setattr(proxy, way, None)
+    converse()
+    assert refs(remote) == moves
+    assert pushes or tip(other, "refs/got/heads/main") == tip(here)
 
 
 def test_where_nobody_listens(to: Remotes) -> None:

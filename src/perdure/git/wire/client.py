@@ -140,8 +140,12 @@ class WebClient(AbstractHttpGitClient):
         del raise_for_status
         answer = self._server.ask(url, headers or {}, _blocks(data))
         if data is None and not re.fullmatch(_ADVERTISEMENT, answer.content_type):
-            # dulwich would take a page that asks to sign in for a list of refs.
+            # dulwich would take a page that asks to sign in for a list of refs. A head that was cut
+            # has no type, and no body comes after it.
+            is_cut = not answer.content_type and not answer.read(1)
             answer.close()
+            if is_cut:
+                raise cut_off()
             raise NotGit(
                 f"{self._server.host} shows a page, and no repository that git could push to",
                 SAFE,
