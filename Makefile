@@ -18,10 +18,10 @@ test: check sshd  ## exactly what CI runs
 # For tests that push by ssh. Only where nothing would start it, as in a container; elsewhere, and where
 # it cannot be had, they say that they were skipped.
 sshd:
-	@[ -x /usr/sbin/sshd ] || [ ! -x /usr/sbin/policy-rc.d ] || [ "$$(id -u)" != 0 ] || \
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	apt-get install -qq --no-install-recommends openssh-server >/dev/null; } || \
-	echo "openssh-server cannot be installed: tests of ssh are skipped"
+	@[ -x /usr/sbin/sshd -a -x /usr/bin/gitolite ] || [ ! -x /usr/sbin/policy-rc.d ] || \
+	[ "$$(id -u)" != 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -qq --no-install-recommends openssh-server gitolite3 >/dev/null; } || \
+	echo "openssh-server and gitolite3 cannot be installed: tests of ssh are skipped"
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -426,6 +426,22 @@ def git_ssh(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ss
     )
 
 
+@pytest.fixture
+def gitolite(git_ssh: SshServer, tmp_path: Path) -> SshServer:
+    """Gitolite behind the same sshd: its repository ``testing`` is for everyone."""
+    shell = Path("/usr/share/gitolite3/gitolite-shell")
+    if shutil.which("gitolite") is None or not shell.is_file():
+        pytest.skip("gitolite is not installed (Debian: gitolite3)")
+    home = tmp_path / "gitolite"
+    home.mkdir()
+    env = {**os.environ, "HOME": str(home)}
+    subprocess.run(["gitolite", "setup", "-a", "admin"], env=env, check=True, capture_output=True)
+    key = git_ssh.authorised.read_text()
+    git_ssh.authorised.write_text(f'command="HOME={home} {shell} ana",restrict {key}')
+    git_ssh.folder, git_ssh.url = home / "repositories", "forge:"
+    return git_ssh
+
+
 @dataclass
 class CutProxy:
     """A relay to a port of this machine that stops after some bytes.

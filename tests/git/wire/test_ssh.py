@@ -195,6 +195,16 @@ def test_a_host_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(FORGE, name="home").advertised()
 
 
+def test_what_gitolite_says(gitolite: SshServer, tmp_path: Path) -> None:
+    here = history(tmp_path / "here", 2)
+    transport = connect(parse_address(f"{gitolite.url}testing"), name="home")
+    assert push(transport, here, {"refs/heads/main": tip(here)}).refused == {}
+    assert transport.advertised().refs == {"refs/heads/main": tip(here)}
+    for name in ("gitolite-admin", "none"):
+        with pytest.raises(NoRepositoryThere, match="or not for you"):
+            connect(parse_address(f"{gitolite.url}{name}"), name="home").advertised()
+
+
 def test_no_process_stays(git_ssh: SshServer, tmp_path: Path) -> None:
     remote = bare_repository(git_ssh.folder)
     here = history(tmp_path / "here", 2)

@@ -245,7 +245,7 @@ _MEANINGS: tuple[tuple[str, type[RemoteProblem], str, str], ...] = (
         "host key is known for|Host key verification failed",
         UnknownHostKey,
         "the host key of {host} is not known yet",
-        "perdure remote add shows it and asks; so does ssh",
+        "connect once with ssh {who}, which shows it and asks; perdure remote add does so too",
     ),
     (
         "Could not resolve hostname|Name or service not known",
