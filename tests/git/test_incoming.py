@@ -13,14 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.git.errors import DamagedRepository, MissingObject, RefusedPack, StorageFull
+from perdure.git.errors import RefusedPack, StorageFull
 from perdure.git.objects.fsck import Trouble
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs import incoming as module
 from perdure.git.packs.delta import delta, entry_header, full_entry
 from perdure.git.packs.incoming import IncomingPack, check_incoming
 from perdure.git.packs.outgoing import outgoing
+from perdure.git.packs.repack import Repacking
 from perdure.git.packs.resolve import IncomingLimits
+from perdure.git.packs.small import read_list
 from perdure.git.repository.repository import Repository
 from tests.conftest import git as run_git
 from tests.git.packs_by_hand import (
@@ -86,8 +88,13 @@ def from_git(source: Path, words: str, *options: str) -> bytes:
 
 @pytest.mark.parametrize("offsets", [("--delta-base-offset",), ()])
 def test_what_git_sends_is_indexed_as_git_does(
-    repo: Repository, life: Path, tmp_path: Path, offsets: tuple[str, ...]
+    repo: Repository,
+    life: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    offsets: tuple[str, ...],
 ) -> None:
+    monkeypatch.setattr(module, "_FEW", 0)
     data = from_git(life, run_git(life, "for-each-ref", "--format=%(objectname)"), *offsets)
     assert received(repo, data) == []
     theirs = tmp_path / "theirs.pack"
@@ -99,10 +106,17 @@ def test_what_git_sends_is_indexed_as_git_does(
     run_git(repo.path, "fsck", "--full", "--strict")
 
 
+@pytest.mark.parametrize("few", [0, 8192])
 @pytest.mark.parametrize("turns", [3, 300])
 def test_a_thin_pack_is_completed(
-    repo: Repository, life: Path, sound: Callable[[], None], turns: int
+    repo: Repository,
+    life: Path,
+    sound: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    turns: int,
+    few: int,
 ) -> None:
+    monkeypatch.setattr(module, "_FEW", few)
     tip, old = run_git(life, "rev-parse", "main", f"main~{turns}").split()
     assert received(repo, from_git(life, f"{old}\n")) == []
     run_git(repo.path, "update-ref", "refs/heads/life", old)
@@ -110,7 +124,7 @@ def test_a_thin_pack_is_completed(
     thin = from_git(life, f"{tip}\n^{old}\n", "--thin", "--delta-base-offset")
     with IncomingPack(repo.git_dir) as incoming:
         incoming.write(thin)
-        with pytest.raises(MissingObject):
+        with pytest.raises(RefusedPack, match="cannot be read here"):
             incoming.index(ObjectStore(repo.path / "nothing"))
     assert received(repo, thin) == []
     run_git(repo.path, "update-ref", "refs/heads/life", tip)
@@ -120,10 +134,17 @@ def test_a_thin_pack_is_completed(
         run_git(repo.path, "verify-pack", str(index))
 
 
+@pytest.mark.parametrize("few", [0, 8192])
 @pytest.mark.parametrize("turns", [3, 300])
 def test_what_we_send_is_what_we_take(
-    repo: Repository, life: Path, sound: Callable[[], None], turns: int
+    repo: Repository,
+    life: Path,
+    sound: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    turns: int,
+    few: int,
 ) -> None:
+    monkeypatch.setattr(module, "_FEW", few)
     tip, old = run_git(life, "rev-parse", "main", f"main~{turns}").split()
     with Repository.open(life, recover=False) as source:
         first = as_file(outgoing(source.parts(), [old], []))
@@ -131,6 +152,29 @@ def test_what_we_send_is_what_we_take(
     assert received(repo, first) == []
     assert received(repo, second) == []
     run_git(repo.path, "update-ref", "refs/heads/life", tip)
+    sound()
+
+
+def test_small_packs_are_made_small_with_others_and_large_ones_stay(
+    repo: Repository, life: Path, monkeypatch: pytest.MonkeyPatch, sound: Callable[[], None]
+) -> None:
+    ends = run_git(life, "rev-parse", "main~300", "main~200", "main~199", "main").split()
+    monkeypatch.setattr(module, "_FEW", 1000)
+    before: list[str] = []
+    for end in ends:
+        assert received(repo, from_git(life, "\n".join([end, *before, ""]), "--thin")) == []
+        before = [f"^{end}"]
+    run_git(repo.path, "update-ref", "refs/heads/life", ends[-1])
+    listed = read_list(repo.state_dir / "packs", repo.git_dir / "objects" / "pack").packs
+    assert list(listed.values())[-3:] == [2, 2, 1]
+    kept = {path.name for path in (repo.git_dir / "objects" / "pack").glob("*.pack")}
+    large = kept - {f"{name}.pack" for name in listed}
+    assert len(large) == 1
+    monkeypatch.setattr("perdure.git.packs.repack.JOINED_LIMIT", 2)
+    assert list(Repacking(repo.git_dir).steps()) == ["2 packs made small"]
+    left = {path.name for path in (repo.git_dir / "objects" / "pack").glob("*.pack")}
+    assert left > large
+    assert len(left) == len(kept) - 1
     sound()
 
 
@@ -167,7 +211,7 @@ def test_a_pack_cut_anywhere_is_refused(repo: Repository) -> None:
         for cut in (data[:end], summed(data[:end] + bytes(20))):
             if cut == data:
                 continue
-            with pytest.raises(DamagedRepository):
+            with pytest.raises(RefusedPack):
                 received(repo, cut)
     assert left_over(repo) == []
 
@@ -180,7 +224,7 @@ def test_any_bytes_end_in_own_errors(repo: Repository, place: int, value: int, d
     for changed in (bytes(pack), pack_of([data]), bytes(pack[:60]) + data):
         try:
             received(repo, summed(changed))
-        except DamagedRepository:
+        except RefusedPack:
             assert left_over(repo) == []
 
 
@@ -228,7 +272,7 @@ def copies(base: bytes, times: int) -> bytes:
     ],
 )
 def test_a_pack_that_lies_is_refused(repo: Repository, says: str, data: bytes) -> None:
-    with pytest.raises(DamagedRepository, match=says):
+    with pytest.raises(RefusedPack, match=says):
         received(repo, data)
     assert left_over(repo) == []
 
@@ -240,7 +284,7 @@ def test_deltas_in_a_circle_are_refused(repo: Repository) -> None:
         ref_delta(raw_id(b"blob", one), delta(b"blob", one, two)),
     ]
     circle.reverse()
-    with pytest.raises(MissingObject):
+    with pytest.raises(RefusedPack, match="cannot be read here"):
         received(repo, pack_of(circle))
     # With one of them here already, the two would lean on one another once in place.
     assert received(repo, whole_pack((b"blob", one))) == []
@@ -255,7 +299,7 @@ def test_deltas_in_a_circle_are_refused(repo: Repository) -> None:
     ("says", "limits", "data"),
     [
         ("more than 100 bytes", IncomingLimits(pack_bytes=100), small_pack()),
-        ("holds 6 objects", IncomingLimits(entries=5), small_pack()),
+        ("holds 6 objects", IncomingLimits(entry_floor=0, entry_share=100), small_pack()),
         ("object of 280 bytes", IncomingLimits(object_bytes=200), pack_of([FULL])),
         (
             "object of 560 bytes",
@@ -283,6 +327,16 @@ def test_deltas_in_a_circle_are_refused(repo: Repository) -> None:
             ),
         ),
         (
+            "names far more",
+            IncomingLimits(named_floor=10),
+            whole_pack(
+                (
+                    b"tree",
+                    tree_of(*(("160000", f"{each:02d}", f"{each:040x}") for each in range(13))),
+                )
+            ),
+        ),
+        (
             "does not fit",
             IncomingLimits(step_floor=0, step_share=10),
             pack_of([FULL, ofs_delta(len(FULL), copies(BLOB, 300))]),
@@ -290,8 +344,8 @@ def test_deltas_in_a_circle_are_refused(repo: Repository) -> None:
     ],
 )
 def test_each_limit_holds(repo: Repository, says: str, limits: IncomingLimits, data: bytes) -> None:
-    assert received(repo, data) == []
-    with pytest.raises(DamagedRepository, match=says):
+    assert {each.kind for each in received(repo, data)} <= {"submodule"}
+    with pytest.raises(RefusedPack, match=says):
         received(repo, data, limits=limits)
     assert left_over(repo) == []
 
@@ -451,6 +505,7 @@ import os, sys, time
 from pathlib import Path
 from perdure.git.packs import incoming, keep
 from perdure.git.packs.incoming import IncomingPack, check_incoming
+from perdure.git.packs.small import read_list
 from perdure.git.repository.repository import Repository
 
 step, data = sys.argv[2], Path(sys.argv[3]).read_bytes()

@@ -73,6 +73,11 @@ class Inspection:
         self._shapes: set[int] = set()
         self._heads: set[bytes] = set()
 
+    @property
+    def named(self) -> int:
+        """How many different entries all trees have."""
+        return len(self._seen)
+
     def add(self, kind: TroubleKind, oid: bytes, says: str, name: bytes = b"") -> None:
         """Note something odd, unless enough of that kind is known."""
         count = self._counts[kind] = self._counts.get(kind, 0) + 1

@@ -15,21 +15,23 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from perdure.git import disk
-from perdure.git.errors import RefusedPack, storage_errors
+from perdure.git.errors import DamagedRepository, RefusedPack, storage_errors
 from perdure.git.objects.fsck import MOST_TROUBLES, Inspection, Trouble
 from perdure.git.objects.pack import KINDS
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs.delta import full_entry
 from perdure.git.packs.keep import INCOMING_PREFIX, Keep
-from perdure.git.packs.resolve import IncomingLimits, PackResolver
+from perdure.git.packs.resolve import IncomingLimits, PackResolver, Resolved
 from perdure.git.packs.small import PackWriter, fresh_name
 from perdure.git.packs.write import PACK_MODE, index_of
 from perdure.progress import Progress
 
 _EVERY = 2048
-_FEW = 1024
-"""Objects that are stored as a turn's are: a pack of each of many small fetches would stay."""
+_FEW = 8192
+"""Objects, of some 1,300 turns, that are stored as a session's are, for the background to make
+small: a pack of each of many fetches would stay."""
 _FEW_BYTES = 8 * 1024 * 1024
+"""Bytes that they may have then, compressed."""
 _STANDARD = IncomingLimits()
 
 
@@ -62,8 +64,8 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
         self._lock = disk.KernelLock(self._pack)
         self._sum = hashlib.sha1(usedforsecurity=False)
         self._tail = b""
-        self._few: list[tuple[str, bytes, bytes]] | None = []
-        self._few_left = _FEW_BYTES
+        self._few: dict[bytes, bytes] | None = {}
+        self._few_bytes = 0
 
     def write(self, data: bytes) -> None:
         """Take bytes as they come.
@@ -93,8 +95,8 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
             progress: called every so often with how many objects are done, and how many there are.
 
         Raises:
-            RefusedPack: it is broken, or beyond a limit.
-            DamagedRepository: it is built on an object that is missing or broken here.
+            RefusedPack: it is broken, beyond a limit, or built on an object that is missing or
+                broken here.
             StorageFull, ReadOnly, WriteFailed: it could not be written.
         """
         if not self.size:
@@ -108,28 +110,38 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
         resolver = PackResolver(self._lock.fd, self.size, self._limits)
 
         def read_base(oid: bytes) -> tuple[bytes, bytes]:
-            return store.read(oid.hex(), self._limits.object_bytes)
+            try:
+                return store.read(oid.hex(), self._limits.object_bytes)
+            except DamagedRepository as error:
+                why = f"it is built on an object that cannot be read here ({error.what})"
+                raise RefusedPack(why) from error
 
-        total = resolver.count
-        look, numbers = self.inspection.look, self.numbers
-        for done, (_, number, oid, data) in enumerate(resolver.objects(read_base)):
-            kind = KINDS[number]
-            numbers[oid] = number
-            look(kind, oid, data)
-            self._note_few(oid, kind, data)
-            if progress is not None and done % _EVERY == 0:
-                progress(done, total)
-        if len(numbers) != total:
+        if resolver.count > _FEW:
+            self._few = None
+        most_named = self._limits.named_floor + 2 * resolver.count
+        for found in resolver.objects(read_base):
+            self._take(found)
+            # It may be large, and the next one is made while this loop waits.
+            del found
+            if self.inspection.named > most_named:
+                raise RefusedPack("it names far more than it holds")
+            if progress is not None and len(self.numbers) % _EVERY == 0:
+                progress(len(self.numbers), resolver.count)
+        if len(self.numbers) != resolver.count:
             raise RefusedPack("it holds one object twice")
-        self.count = total
+        self.count = resolver.count
         if self._few is None:
             self._complete(resolver)
 
-    def _note_few(self, oid: bytes, kind: bytes, data: bytes) -> None:
+    def _take(self, found: Resolved) -> None:
+        _, number, oid, data = found
+        kind = KINDS[number]
+        self.numbers[oid] = number
+        self.inspection.look(kind, oid, data)
         if self._few is not None:
-            self._few_left -= len(data)
-            self._few.append((oid.hex(), kind, data))
-            if len(self._few) > _FEW or self._few_left < 0:
+            entry = self._few[oid] = full_entry(kind, data)
+            self._few_bytes += len(entry)
+            if self._few_bytes > _FEW_BYTES:
                 self._few = None
 
     def _complete(self, resolver: PackResolver) -> None:
@@ -174,7 +186,7 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
             return None
         with storage_errors("storing what came"):
             if self._few is not None:
-                keep = packs.write(self._few)
+                keep = packs.write_entries(self._few)
                 self.abandon()
                 return keep
             keep = Keep(self._folder, self._name)

@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from perdure.git.errors import RefusedPack
+from perdure.git.errors import DamagedRepository, RefusedPack
 from perdure.git.objects.pack import (
     CHAIN_LIMIT,
     KINDS,
     MOST_PIECES,
+    NUMBERS,
     OFS_DELTA,
     REF_DELTA,
     WORK_LIMIT,
@@ -48,7 +49,8 @@ class IncomingLimits:
 
     Attributes:
         pack_bytes: of the file. Below 2 GiB: larger ones need another kind of index.
-        entries: how many objects.
+        entry_floor: objects that any pack may hold.
+        entry_share: bytes of the pack for each further one. Companions have 130.
         object_bytes: of one object, as far as this engine reads.
         work_floor: bytes that any pack may unpack to, all objects and deltas together.
         work_factor: bytes for each byte of the pack beyond that. Companions of 50,000 turns come
@@ -56,16 +58,19 @@ class IncomingLimits:
         step_floor: instructions of all deltas that any pack may have.
         step_share: bytes of the pack for each further one. Companions have 30 to 51.
         held_bytes: bases in memory at once.
+        named_floor: different entries of trees that any pack may have, beyond two for each object.
     """
 
     pack_bytes: int = 2**31 - 2**20
-    entries: int = 1_500_000
+    entry_floor: int = 400_000
+    entry_share: int = 64
     object_bytes: int = MOST_BYTES
     work_floor: int = 256 * 1024 * 1024
     work_factor: int = 100
     step_floor: int = MOST_PIECES
     step_share: int = 4
     held_bytes: int = 96 * 1024 * 1024
+    named_floor: int = 400_000
 
 
 class Resolved(NamedTuple):
@@ -112,8 +117,9 @@ class PackResolver:
         if int.from_bytes(head[4:8]) not in {2, 3}:
             raise RefusedPack("it is a pack of an unknown version")
         self.count = int.from_bytes(head[8:])
+        most = limits.entry_floor + size // limits.entry_share
         # The smallest entry has a byte of header and eight of compressed nothing.
-        if self.count > min(limits.entries, (self._end - 12) // 9):
+        if self.count > min(most, (self._end - 12) // 9):
             raise RefusedPack(f"it says that it holds {self.count:,} objects")
         self.offsets = array("Q")
         self.crcs = array("I")
@@ -142,7 +148,7 @@ class PackResolver:
 
         Raises:
             RefusedPack: an entry is broken, or a limit is reached.
-            DamagedRepository: an object that it is built on is missing here, or broken.
+            DamagedRepository: whatever ``read_base`` raises.
         """
         for found in self._parse():
             self._left -= 1
@@ -152,14 +158,12 @@ class PackResolver:
             if self._bases[entry] == _NO_BASE:
                 oid = bytes(self.oids[20 * entry : 20 * entry + 20])
                 if self._first[entry] >= 0 or oid in self._by_id:
-                    data = self._inflated(entry)
-                    yield from self._grown(entry, oid, self.numbers[entry], data)
+                    number = self.numbers[entry]
+                    yield from self._grown(entry, oid, number, self._inflated(entry))
         while self._by_id:
             oid = next(iter(self._by_id))
-            kind, data = read_base(oid)
-            self.outside[oid] = kind, data
-            number = next(number for number, name in KINDS.items() if name == kind)
-            yield from self._grown(-1, oid, number, data)
+            kind, data = self.outside[oid] = read_base(oid)
+            yield from self._grown(-1, oid, NUMBERS[kind], data)
         if self._left:
             raise RefusedPack("it holds deltas of nothing")
 
@@ -331,9 +335,13 @@ class PackResolver:
     def _applied(self, base: bytes, delta: bytes) -> bytes:
         try:
             self._spend(varint(delta, varint(delta, 0)[1])[0])
+            pieces = delta_pieces(base, delta, min(MOST_PIECES, self._steps))
         except IndexError as error:
             raise RefusedPack("a delta is cut short") from error
-        pieces = delta_pieces(base, delta, min(MOST_PIECES, self._steps))
+        except RefusedPack:
+            raise
+        except DamagedRepository as error:
+            raise RefusedPack(error.what) from error
         self._steps -= len(pieces)
         return b"".join(pieces)
 

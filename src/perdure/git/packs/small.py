@@ -28,6 +28,8 @@ from perdure.git.packs.write import PackStream, remove_unfinished
 
 SMALL_LIMIT = 32
 """Packs of one turn that are joined into one."""
+_TURNS_OBJECTS = 256
+"""Objects of a pack that is joined with others; a larger one counts as joined."""
 PROTECTED = (".keep", ".promisor", ".mtimes", ".bitmap")
 
 
@@ -124,16 +126,22 @@ class PackWriter:
         Returns:
             What keeps git from removing the pack; to be released when a ref reaches the objects.
         """
+        entries = {bytes.fromhex(o): full_entry(k, data) for o, k, data in objects}
+        keep = self.write_entries(entries)
+        for oid, kind, data in objects:
+            self._store.remember(oid, kind, data)
+        return keep
+
+    def write_entries(self, entries: Mapping[bytes, bytes]) -> Keep:
+        """Store entries that hold whole objects, by their raw ids. As `write` otherwise."""
         name = fresh_name()
         keep = Keep(self._folder, name)
         try:
-            self._place(name, {bytes.fromhex(o): full_entry(k, data) for o, k, data in objects})
-            self._note(f"1 {name}")
+            self._place(name, entries)
+            self._note(f"{1 if len(entries) <= _TURNS_OBJECTS else 2} {name}")
         except BaseException:
             keep.release()
             raise
-        for oid, kind, data in objects:
-            self._store.remember(oid, kind, data)
         self._store.add_pack(name)
         return keep
 
