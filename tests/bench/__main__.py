@@ -11,12 +11,14 @@ from tests.bench import (
     bench_screen,
     bench_start_up,
     bench_timeline,
+    bench_transfer,
 )
 
 _BENCHES = (
     bench_start_up,
     bench_commit,
     bench_packs,
+    bench_transfer,
     bench_prompt,
     bench_screen,
     bench_drivers,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from perdure.git.objects.pack import OFS_DELTA, REF_DELTA
 from perdure.git.packs.delta import entry_header, full_entry
@@ -71,3 +72,44 @@ def commit_of(tree: bytes, *parents: bytes) -> bytes:
 def whole_pack(*objects: tuple[bytes, bytes]) -> bytes:
     """A pack of whole objects: kind and content."""
     return pack_of([full_entry(kind, data) for kind, data in objects])
+
+
+def branches() -> list[bytes]:
+    """Versions of 60 MB of nothing, each built on the one before."""
+    size = 60 * 2**20
+    entries = [full_entry(b"blob", bytes(size))]
+    for each in range(40):
+        made = number(size + each) + number(size + each + 1)
+        at, left = 0, size + each
+        while left:
+            piece = min(left, 0xFFFFFF)
+            made += b"\xff" + at.to_bytes(4, "little") + piece.to_bytes(3, "little")
+            at, left = at + piece, left - piece
+        entries.append(ofs_delta(len(entries[-1]), made + b"\x01x"))
+    return entries
+
+
+def steps() -> list[bytes]:
+    """Deltas of 900,000 instructions of two bytes each."""
+    entries = [full_entry(b"blob", bytes(range(250)) * 12)]
+    for each in range(20):
+        made = number(3000) + number(1_800_000) + bytes([0x91, each, 2]) * 900_000
+        entries.append(ofs_delta(sum(map(len, entries)), made))
+    return entries
+
+
+def names() -> list[bytes]:
+    """Trees that name two million objects."""
+    dice = random.Random(2)
+    heads = [b"100644 %05d\0" % each for each in range(10_000)]
+    return [
+        full_entry(b"tree", b"".join(head + dice.randbytes(20) for head in heads))
+        for _ in range(60)
+    ]
+
+
+BOMBS: Mapping[str, Callable[[], list[bytes]]] = {
+    "branches": branches,
+    "steps": steps,
+    "names": names,
+}

@@ -23,9 +23,11 @@ from perdure.git.packs.outgoing import outgoing
 from perdure.git.packs.repack import Repacking
 from perdure.git.packs.resolve import IncomingLimits
 from perdure.git.packs.small import read_list
+from perdure.git.paths import DEEPEST
 from perdure.git.repository.repository import Repository
 from tests.conftest import git as run_git
 from tests.git.packs_by_hand import (
+    BOMBS,
     commit_of,
     number,
     ofs_delta,
@@ -491,6 +493,70 @@ def test_what_a_commit_or_a_tag_needs_is_looked_for(repo: Repository, git: Git) 
         ] == lost
 
 
+@pytest.mark.parametrize("few", [0, 8192])
+def test_an_odd_entry_of_a_tip_is_told_with_its_path(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(module, "_FEW", few)
+    inner = tree_of(("100644", ".git", A_BLOB))
+    outer = tree_of(("40000", "year", raw_id(b"tree", inner).hex()))
+    root = tree_of(("40000", "lore", raw_id(b"tree", outer).hex()))
+    commit = commit_of(raw_id(b"tree", root))
+    tag = b"object " + raw_id(b"commit", commit).hex().encode() + b"\ntype commit\ntag x\n\nx\n"
+    kinds = [(b"blob", BLOB), *((b"tree", each) for each in (inner, outer, root))]
+    data = whole_pack(*kinds, (b"commit", commit), (b"tag", tag))
+    for tip in (raw_id(b"commit", commit), raw_id(b"tag", tag), raw_id(b"tree", root)):
+        with IncomingPack(repo.git_dir) as incoming:
+            incoming.write(data)
+            incoming.index(repo.parts().store)
+            found = check_incoming(incoming, repo.parts().store, [tip.hex()])
+        assert [(each.kind, each.path) for each in found] == [("name", "lore/year/.git")]
+
+
+@pytest.mark.parametrize(("depth", "kinds"), [(DEEPEST, []), (DEEPEST + 1, ["depth"])])
+def test_folders_that_are_too_deep_are_found(
+    repo: Repository, depth: int, kinds: list[str]
+) -> None:
+    objects = [(b"blob", BLOB), (b"tree", tree_of(("100644", "a", A_BLOB)))]
+    for _ in range(depth - 1):
+        below = raw_id(*objects[-1]).hex()
+        objects.append((b"tree", tree_of(("40000", "d", below))))
+    commit = commit_of(raw_id(*objects[-1]))
+    with IncomingPack(repo.git_dir) as incoming:
+        incoming.write(whole_pack(*objects, (b"commit", commit)))
+        incoming.index(repo.parts().store)
+        tips = [raw_id(b"commit", commit).hex()]
+        assert [each.kind for each in check_incoming(incoming, repo.parts().store, tips)] == kinds
+
+
+BOMB = """
+import resource, sys
+from pathlib import Path
+from perdure.git.errors import RefusedPack
+from perdure.git.objects.store import ObjectStore
+from perdure.git.packs.incoming import IncomingPack
+
+folder = Path(sys.argv[1])
+try:
+    with IncomingPack(folder) as incoming:
+        incoming.write(Path(sys.argv[2]).read_bytes())
+        incoming.index(ObjectStore(folder / "objects"))
+except RefusedPack as error:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, error)
+"""
+
+
+@pytest.mark.parametrize("bomb", ["branches", "steps", "names"])
+def test_bombs_are_refused_within_300_mb(repo: Repository, tmp_path: Path, bomb: str) -> None:
+    file = tmp_path / "bomb"
+    file.write_bytes(pack_of(BOMBS[bomb]()))
+    assert file.stat().st_size < 16_000_000
+    words = [sys.executable, "-c", BOMB, str(repo.git_dir), str(file)]
+    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    assert int(said.split()[0]) < 300, said
+    assert left_over(repo) == []
+
+
 def test_a_hostile_pack_full_of_holes_is_told_in_a_hundred_lines(repo: Repository) -> None:
     dice = random.Random(3)
     entries = [("100644", f"{each:05d}", dice.randbytes(20).hex()) for each in range(20_000)]
@@ -506,6 +572,7 @@ from pathlib import Path
 from perdure.git.packs import incoming, keep
 from perdure.git.packs.incoming import IncomingPack, check_incoming
 from perdure.git.packs.small import read_list
+from perdure.git.paths import DEEPEST
 from perdure.git.repository.repository import Repository
 
 step, data = sys.argv[2], Path(sys.argv[3]).read_bytes()

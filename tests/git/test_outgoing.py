@@ -218,6 +218,20 @@ def test_a_remote_that_names_a_hundred_thousand_refs_costs_little(life: Path) ->
     assert len(looks) < 5
 
 
+def test_a_small_push_onto_a_long_history_looks_at_no_index(
+    life: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tip, old = git(life, "rev-parse", "main", "main~10").split()
+
+    def looked(*_: object) -> None:
+        raise AssertionError("the whole index of a pack was read")
+
+    monkeypatch.setattr("perdure.git.objects.pack.PackFile.rows", looked)
+    with Repository.open(life, recover=False) as repo:
+        assert slices(repo.parts(), tip, [old], 200_000) == [tip]
+        assert len(list(outgoing(repo.parts(), [tip], [old]).entries)) == 60
+
+
 def test_a_commit_larger_than_a_slice_stands_alone(tmp_path: Path) -> None:
     path = tmp_path / "mira"
     make_life(path, 30)

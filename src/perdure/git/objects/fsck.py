@@ -25,7 +25,17 @@ _MODES = {b"100644", b"100755", b"40000", b"120000", b"160000"}
 _FOLDER, _LINK, _SUBMODULE = b"40000", b"120000", b"160000"
 
 TroubleKind = Literal[
-    "broken", "missing", "kind", "name", "mode", "twice", "order", "entries", "link", "submodule"
+    "broken",
+    "missing",
+    "kind",
+    "name",
+    "mode",
+    "twice",
+    "order",
+    "entries",
+    "depth",
+    "link",
+    "submodule",
 ]
 
 
@@ -38,7 +48,8 @@ class Trouble:
             needs is nowhere; ``kind``: it names one kind of object as another; ``name``: no file
             may be called so; ``mode``: neither file, program, folder, link nor submodule;
             ``twice``: two entries with one name; ``order``: a tree that is not sorted; ``entries``:
-            a tree larger than is read; ``link`` and ``submodule``: allowed in git, not checked out.
+            a tree larger than is read; ``depth``: folders deeper in one another than files are
+            looked for; ``link`` and ``submodule``: allowed in git, not checked out.
         oid: the object in question, in hex.
         says: what is wrong, in words.
         path: where in the tree of a new tip it is, or the entry's name alone; "" where neither is

@@ -294,6 +294,14 @@ class PackFile:
         )
 
 
+def entry_start(entry: bytes) -> int:
+    """Where the compressed bytes of an entry begin that holds a whole object."""
+    at = 0
+    while entry[at] & 0x80:
+        at += 1
+    return at + 1
+
+
 def varint(delta: bytes, at: int) -> tuple[int, int]:
     """A number at the start of a delta, and where it ends.
 

@@ -12,18 +12,21 @@ import itertools
 import os
 import zlib
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository, RefusedPack, storage_errors
 from perdure.git.objects.fsck import MOST_TROUBLES, Inspection, Trouble
-from perdure.git.objects.pack import KINDS
+from perdure.git.objects.pack import KINDS, NUMBERS, PackFile, entry_start
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs.delta import full_entry
+from perdure.git.packs.delta_order import tree_entries
 from perdure.git.packs.keep import INCOMING_PREFIX, Keep
 from perdure.git.packs.resolve import IncomingLimits, PackResolver, Resolved
 from perdure.git.packs.small import PackWriter, fresh_name
 from perdure.git.packs.write import PACK_MODE, index_of
+from perdure.git.paths import DEEPEST
 from perdure.progress import Progress
 
 _EVERY = 2048
@@ -32,6 +35,9 @@ _FEW = 8192
 small: a pack of each of many fetches would stay."""
 _FEW_BYTES = 8 * 1024 * 1024
 """Bytes that they may have then, compressed."""
+_FOLDERS_SEEN = 10_000
+"""Folders of tips that are looked at, beyond four times those that came."""
+_DEEPEST_TAG = 32
 _STANDARD = IncomingLimits()
 
 
@@ -66,6 +72,7 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
         self._tail = b""
         self._few: dict[bytes, bytes] | None = {}
         self._few_bytes = 0
+        self._reader: PackFile | None = None
 
     def write(self, data: bytes) -> None:
         """Take bytes as they come.
@@ -166,6 +173,22 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
         disk.sync(fd)
         disk.write_file(self._index, index_of(rows, checksum), mode=PACK_MODE)
 
+    def read(self, oid: bytes) -> bytes:
+        """Content of an object of it, by its raw id, once it is resolved.
+
+        Raises:
+            KeyError: it holds no such object.
+        """
+        if self._few is not None:
+            entry = self._few[oid]
+            return zlib.decompress(entry[entry_start(entry) :])
+        if self._reader is None:
+            self._reader = PackFile(self._index, self._pack)
+        at = self._reader.find(oid)
+        if at is None:
+            raise KeyError(oid)
+        return self._reader.read(at, self._limits.object_bytes)[1]
+
     def put_in_place(self, packs: PackWriter) -> Keep | None:
         """Make the objects part of the repository; on disk when this returns.
 
@@ -243,8 +266,60 @@ def check_incoming(
     Raises:
         DamagedRepository: an object that is here cannot be read.
     """
-    seen = incoming.inspection
-    return [*seen.troubles, *itertools.islice(_unmet(incoming, store, tips), MOST_TROUBLES)]
+    paths, is_too_deep = _new_folders(incoming, tips)
+    found = [
+        replace(each, path=_joined(paths[each.oid], each.path)) if each.oid in paths else each
+        for each in incoming.inspection.troubles
+    ]
+    if is_too_deep:
+        says = f"its folders lie deeper than {DEEPEST} in one another"
+        found.append(Trouble("depth", next(iter(tips)), says))
+    return found + list(itertools.islice(_unmet(incoming, store, tips), MOST_TROUBLES))
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder and name else folder or name
+
+
+def _new_folders(incoming: IncomingPack, tips: Collection[str]) -> tuple[dict[str, str], bool]:
+    """The tips' folders that came, by id with a path of each; whether they are too deep."""
+    paths: dict[str, str] = {}
+    level: dict[bytes, str] = {}
+    for tip in tips:
+        root = _root_of(incoming, bytes.fromhex(tip))
+        if root is not None:
+            level[root] = ""
+    left = _FOLDERS_SEEN + 4 * len(incoming.inspection.trees)
+    for _ in range(DEEPEST):
+        below: dict[bytes, str] = {}
+        for oid, path in level.items():
+            if incoming.numbers.get(oid) != NUMBERS[b"tree"]:
+                continue
+            paths.setdefault(oid.hex(), path)
+            left -= 1
+            for mode, name, inner in tree_entries(incoming.read(oid)):
+                if mode.lstrip(b"0") == b"40000":
+                    below[inner] = _joined(path, name.decode("utf-8", "backslashreplace"))
+        level = below
+        if left < 0:
+            break
+    return paths, bool(level)
+
+
+def _root_of(incoming: IncomingPack, oid: bytes) -> bytes | None:
+    """The tree of a commit that came, also of one that a tag that came leads to."""
+    for _ in range(_DEEPEST_TAG):
+        number = incoming.numbers.get(oid)
+        try:
+            if number == NUMBERS[b"tag"]:
+                oid = bytes.fromhex(incoming.read(oid)[7:47].decode())
+            elif number == NUMBERS[b"commit"]:
+                return bytes.fromhex(incoming.read(oid)[5:45].decode())
+            else:
+                return oid if number else None
+        except ValueError:
+            return None
+    return None
 
 
 def _unmet(incoming: IncomingPack, store: ObjectStore, tips: Collection[str]) -> Iterator[Trouble]:

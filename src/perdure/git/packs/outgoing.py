@@ -112,6 +112,8 @@ def slices(
         return [tip]
     found = NewObjects(parts.store, parts.boundary, known)
     found.run([tip])
+    if len(found.wanted) <= _MANY and _whole_bytes(parts.store, found.wanted) <= most:
+        return [tip]
     sizes = _sizes(parts.store, found.wanted.keys())
     own = {commit: sum(sizes.get(oid, 0) for oid in oids) for commit, oids in found.brought()}
     line: list[str] = []
@@ -143,6 +145,11 @@ def slices(
 def _stored_bytes(folder: Path) -> int:
     """Bytes of all object files: what no pack of some of the objects will be much larger than."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.suffix != ".idx")
+
+
+def _whole_bytes(store: ObjectStore, wanted: Collection[bytes]) -> int:
+    """Bytes of objects as they are, neither compressed nor deltas."""
+    return sum(store.size(oid.hex())[1] for oid in wanted)
 
 
 def _sizes(store: ObjectStore, wanted: AbstractSet[bytes]) -> dict[bytes, int]:
