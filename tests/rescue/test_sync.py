@@ -219,3 +219,20 @@ def test_a_place_whose_head_names_no_branch_clones(
     assert git(path, "branch", "--show-current").strip() == "main"
     say(path, "still here")
     assert_sound(path)
+
+
+def test_a_link_from_elsewhere_waits_and_the_other_branches_do_not(
+    first: Path, second: Path
+) -> None:
+    git(second, "branch", "side")
+    (second / "persona/link.md").symlink_to("20-voice.md")
+    git(second, "add", "persona/link.md")
+    identity = ["-c", "user.name=Ana", "-c", "user.email=ana@example.org"]
+    git(second, *identity, "commit", "-qm", "persona: a link")
+    git(second, "push", "-q", "origin", "main", "side")
+    say(first, "meanwhile")
+    result = sync(first)
+    assert "is a link or a submodule" in result.waits["refs/heads/main"]
+    assert "refs/heads/side" in refs(first)
+    assert "meanwhile" in words(first)
+    assert_sound(first)

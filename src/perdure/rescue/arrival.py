@@ -1,7 +1,7 @@
 """Brings what came from a remote together with what is here, in one operation.
 
 Branches that are not checked out move at once. The one that is moves with its files, or waits where
-somebody's edits or an open merge are in the way; the conversation goes on meanwhile.
+somebody's edits, an open merge or a link are in the way; the conversation goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from perdure.actions.sync.tips import merge_tips
 from perdure.companion.config.upgrades import SETTINGS, refuse_newer
 from perdure.companion.errors import NewerFormat
 from perdure.git.errors import (
+    CannotMerge,
     CheckedOutElsewhere,
     HistoryError,
     RefElsewhere,
@@ -126,7 +127,7 @@ class Arrival:
         except RefElsewhere:
             # A turn was committed meanwhile: the next round brings it together with that.
             return
-        except (UnsavedEdits, Unfinished, CheckedOutElsewhere) as problem:
+        except (UnsavedEdits, Unfinished, CheckedOutElsewhere, CannotMerge) as problem:
             if len(moves) == 1:
                 self.waits[moves[0].ref] = problem.what
                 return
