@@ -261,6 +261,14 @@ def test_any_path_reads_back(path: str) -> None:
     assert path_from(path_as_value(path)) == path
 
 
+def test_what_stands_below_an_item_goes_and_comes_with_it() -> None:
+    one, two, three = (b"- add a: %d\n    > said %d\n" % (n, n) for n in (1, 2, 3))
+    assert merge_lists(one, b"", one + two) == two
+    assert merge_lists(b"", one + two, two + three + one) == one + two + three
+    changed = one.replace(b"said", b"really said")
+    assert merge_lists(one, b"", changed) == changed
+
+
 # Any history
 
 NAMES = ("persona/a.md", "memory/facts/a.md", "lore/x.md", "bin", "lore")

@@ -114,22 +114,37 @@ def merge_union(base: bytes, ours: bytes, theirs: bytes) -> bytes:
 def merge_lists(base: bytes, ours: bytes, theirs: bytes) -> bytes:
     """`merge_union`, with the items of lists as sets: what one side took out stays out.
 
-    An item is a line that begins with ``- ``. One that both sides added stands once.
+    An item is a line that begins with ``- `` and the indented lines below it. One that both sides
+    added stands once.
     """
     out: list[bytes] = []
-    for head, left, right, tail, before in _stretches(
-        text_lines(base), text_lines(ours), text_lines(theirs)
-    ):
-        here, there, past = ({_item(line) for line in part} for part in (left, right, before))
-        mine = [line for line in left if not _item(line) or _item(line) not in past - there]
-        other = [line for line in right if not _item(line) or _item(line) not in past | here]
+    texts = (text_lines(base), text_lines(ours), text_lines(theirs))
+    for head, left, right, tail, before in _stretches(*texts):
+        here, there, past = ({_item(each) for each in _blocks(p)} for p in (left, right, before))
+        gone = past - there
+        mine = [line for each in _blocks(left) if _item(each) not in gone for line in each]
+        known = past | here
+        other = [line for each in _blocks(right) if _item(each) not in known for line in each]
         out.extend((*head, *_ended(mine, before=other or tail), *_ended(other, before=tail), *tail))
     return b"".join(out)
 
 
-def _item(line: bytes) -> bytes:
-    """The text of a list's item; empty for any other line."""
-    return line.rstrip() if line.startswith(b"- ") else b""
+def _blocks(lines: Lines) -> list[list[bytes]]:
+    """Lines as items of a list, with what belongs to each, and single other lines."""
+    found: list[list[bytes]] = []
+    for line in lines:
+        if found and found[-1][0].startswith(b"- ") and line.startswith((b" ", b"\t")):
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return found
+
+
+def _item(block: Lines) -> object:
+    """What makes an item the same as another; any other line is the same as none."""
+    if not block[0].startswith(b"- "):
+        return object()
+    return tuple(line.rstrip() for line in block)
 
 
 def _ended(lines: Lines, *, before: Lines) -> list[bytes]:
