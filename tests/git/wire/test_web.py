@@ -265,6 +265,7 @@ def test_proxies_of_the_environment_and_of_the_user(
     with pytest.raises(Unreachable) as caught:
         secret.advertised()
     assert seen[0].startswith("CONNECT far.invalid:443")
+    assert "503" in caught.value.what
     assert "hidden" not in str(caught.value)
     monkeypatch.setenv("no_proxy", "far.invalid")
     with pytest.raises(Unreachable, match="no host"):
@@ -366,6 +367,18 @@ def test_who_is_pushing_may_be_asked_at_the_push_only(
     assert to(git_http).push(decide, print).refused == {}  # type: ignore[arg-type]
     assert refs(remote) == {"refs/heads/main": tip(here)}
     assert git_http.requests[-1].endswith("signed")
+
+
+def test_a_server_that_repeats_the_password(
+    git_http_password: GitServer, token: None, to: Remotes
+) -> None:
+    bare_repository(git_http_password.folder)
+    transport = to(git_http_password)
+    transport.advertised()
+    words = f"{USER}:{PASSWORD} may not".encode()
+    git_http_password.trouble.append((403, {"Content-Type": "text/plain"}, words))
+    with pytest.raises(NotAllowed, match=r"ana:… may not"):
+        transport.advertised()
 
 
 @pytest.mark.parametrize("way", ["Negotiate", "Digest realm=x", "Bearer"])

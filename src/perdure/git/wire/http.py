@@ -313,6 +313,9 @@ class WebServer:
     def _problem(self, answer: Answer) -> RemoteProblem:
         """The error that a status means."""
         host, words = self._address.host, answer.words()
+        if self._signed is not None:
+            # A server may repeat what it was told.
+            words = words.replace(self._signed.secret, "…")
         says = f": {words}" if words else ""
         match answer.status:
             case 403:

@@ -16,7 +16,14 @@ from collections.abc import Callable
 from typing import Final
 
 from perdure.git.wire.address import DEFAULT_PORTS, Address
-from perdure.git.wire.errors import SAFE, CutOff, RemoteSilent, TooMuch, Unreachable
+from perdure.git.wire.errors import (
+    SAFE,
+    CutOff,
+    RemoteSilent,
+    TooMuch,
+    Unreachable,
+    server_words,
+)
 
 CONNECT_SECONDS = 20.0
 SILENCE_SECONDS = 60.0
@@ -56,7 +63,7 @@ class Line:
         self._reads, self._writes, self._errors = reads, writes, errors
         self._end_writes, self._close = end_writes, close
         self._came, self._goes, self._trouble = bytearray(), bytearray(), bytearray()
-        self._ended = False
+        self._ended = self._may_not_write = False
         for fd in (reads, writes, errors):
             if fd is not None:
                 os.set_blocking(fd, False)
@@ -94,6 +101,7 @@ class Line:
     def end_writes(self) -> None:
         """Say that nothing more comes."""
         self.flush()
+        self._may_not_write = True
         self._end_writes()
 
     def can_read(self) -> bool:
@@ -112,8 +120,10 @@ class Line:
 
     def close(self) -> None:
         """Close both directions; what still waits to be sent goes if it can at once."""
-        with contextlib.suppress(OSError):
-            os.write(self._writes, self._goes)
+        # Where no more may be written, the descriptor may be somebody else's by this time.
+        if self._goes and not self._may_not_write:
+            with contextlib.suppress(OSError):
+                os.write(self._writes, self._goes)
         self._close()
 
     def _wait(self, *, writing: bool, seconds: float | None = None) -> None:
@@ -227,7 +237,7 @@ def unreachable(host: str, port: int, error: Exception) -> Unreachable:
             SAFE,
             "check the address, or start the server",
         )
-    reason = getattr(error, "strerror", None) or type(error).__name__
+    reason = getattr(error, "strerror", None) or server_words(str(error)) or type(error).__name__
     return Unreachable(f"{host} cannot be reached: {reason}", SAFE, "check the network")
 
 
