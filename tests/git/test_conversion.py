@@ -21,11 +21,15 @@ from perdure.git.errors import Busy, DamagedRepository, HistoryError, Unsupporte
 from perdure.git.locks import GitLock
 from perdure.git.operations import branches
 from perdure.git.refs.table_stack import is_in_tables
+from perdure.git.remotes.settings import add_remote, remove_remote
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.wire.folder import FolderTransport
+from perdure.git.wire.transport import Advertised, PushOrder
 from tests.conftest import as_its_own, assert_sound, git, no_room
 from tests.git.conftest import FILES
 from tests.git.table_writer import into_tables, table
 from tests.git.test_recovery import Disk
+from tests.git.wire.histories import history, outgoing, tip
 from tests.newer_git import NewerGit, newer_git
 
 __all__ = ["newer_git"]
@@ -133,6 +137,19 @@ def test_an_open_reader_and_an_open_writer_follow(tables: Path) -> None:
         assert reader.resolve("main") == commit
         assert reader.parts().refs.names("refs/") == before | {"refs/heads/main": commit}
         say(other, "four")
+    assert_sound(tables)
+
+
+def test_a_new_remote_may_be_the_first_change(tables: Path) -> None:
+    """It is added to the settings as they are after the conversion."""
+    with Repository.open(tables) as repo:
+        add_remote(repo, "backup", "/media/backup/mira.git")
+        assert repo.head().branch == "main"
+    assert "reftable" not in (tables / ".git/config").read_text()
+    assert git(tables, "remote", "get-url", "backup") == "/media/backup/mira.git\n"
+    with Repository.open(tables) as repo:
+        remove_remote(repo, "backup")
+    assert git(tables, "remote") == ""
     assert_sound(tables)
 
 
@@ -396,6 +413,27 @@ def test_a_power_cut_at_any_step_leaves_tables_or_files(
     assert seen == {True, False}
 
 
+def test_locks_whose_twins_a_power_cut_took_are_broken(
+    tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Repository.open(tables) as repo:
+        repo.state.own()
+    folders = copies(tables, tmp_path)
+    step = steps_until_death(next(folders), 10**6)
+    path = next(folders)
+    while steps_until_death(path, step) and not (path / ".git/config.lock").exists():
+        path, step = next(folders), step - 1
+    assert (path / ".git/reftable/tables.list.lock").exists()
+    for twin in (path / ".git/perdure/state/held").iterdir():
+        twin.unlink()
+    monkeypatch.setattr(conversion, "LOCK_WAIT", 0.01)
+    monkeypatch.setattr("perdure.git.state.fields.boot", lambda: "another start")
+    with Repository.open(path) as again:
+        assert again.recovery_trouble == ""
+        say(again)
+    assert_sound(path)
+
+
 # Beside a git that knows tables
 
 
@@ -494,6 +532,24 @@ def test_a_git_that_waits_for_the_table_fails_and_nothing_is_lost(
     assert (late.returncode == 0) == ("refs/heads/late" in said)
     assert set(refs.splitlines()) <= set(said.splitlines())
     assert not (by_git / ".git/reftable").exists()
+
+
+def test_a_remote_in_a_folder_becomes_files_at_the_first_push(
+    newer_git: NewerGit, tmp_path: Path
+) -> None:
+    newer_git(tmp_path, "init", "-q", "--bare", "-b", "main", "--ref-format=reftable", "there")
+    there = tmp_path / "there"
+    here = history(tmp_path / "here", 3)
+    transport = FolderTransport(there)
+    assert transport.advertised() == Advertised({}, "refs/heads/main")
+    told: list[str] = []
+    new = outgoing(here, [tip(here)], [])
+    result = transport.push(lambda _: PushOrder({"refs/heads/main": tip(here)}, new), told.append)
+    assert result.refused == {}
+    assert "table" in told[0]
+    assert git(there, *LISTED) == newer_git(there, *LISTED) == f"refs/heads/main {tip(here)} \n"
+    newer_git(there, "refs", "migrate", "--ref-format=reftable")
+    assert FolderTransport(there).advertised().refs == {"refs/heads/main": tip(here)}
 
 
 def test_the_stack_that_git_wrote_becomes_the_files_that_git_makes_of_it(tmp_path: Path) -> None:

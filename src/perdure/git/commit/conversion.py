@@ -25,8 +25,8 @@ from perdure.git.config import repository as config
 from perdure.git.errors import Busy, DamagedRepository, UnsupportedRepository
 from perdure.git.host import boot
 from perdure.git.layout import Layout
-from perdure.git.locks import GitLock
-from perdure.git.refs.refs import LOCK_WAIT, is_safe_name, packed_file
+from perdure.git.locks import GitLock, remove_dead_locks
+from perdure.git.refs.refs import LOCK_WAIT, Refs, is_safe_name, packed_file
 from perdure.git.refs.reftable import LogEntry
 from perdure.git.refs.table_stack import LIST, TABLES, TableStack, is_in_tables
 from perdure.git.state import fields
@@ -75,6 +75,26 @@ def check_convertible(layout: Layout) -> None:
             "remove those (git worktree list; git worktree remove PATH; git worktree prune), or "
             "go on in a new clone",
         )
+
+
+def put_refs_in_files(layout: Layout, refs: Refs) -> bool:
+    """Remove what dead processes left, and make files of refs that are in tables.
+
+    The caller holds the commit lock.
+
+    Returns:
+        Whether they were in tables.
+
+    Raises:
+        UnsupportedRepository, DamagedRepository, Busy: as `convert_refs`.
+    """
+    finish_conversion(layout)
+    remove_dead_locks(layout.git_dir, layout.held)
+    if not refs.look_for_tables():
+        return False
+    convert_refs(layout)
+    refs.look_for_tables()
+    return True
 
 
 def convert_refs(layout: Layout) -> None:

@@ -103,15 +103,14 @@ class Writer:
             yield
 
     def _put_refs_in_files(self) -> None:
-        """Make files of refs that git keeps in tables. The caller holds the commit lock."""
+        """Remove what dead processes left, and make files of refs that are in tables."""
         git = self._git
-        self._finish_conversion()
-        remove_dead_locks(git.layout.git_dir, git.layout.held)
-        if git.refs.look_for_tables():
-            from perdure.git.commit.conversion import convert_refs
+        if git.layout.conversion.exists() or git.refs.look_for_tables():
+            from perdure.git.commit.conversion import put_refs_in_files
 
-            convert_refs(git.layout)
-            git.refs.look_for_tables()
+            put_refs_in_files(git.layout, git.refs)
+        else:
+            remove_dead_locks(git.layout.git_dir, git.layout.held)
 
     def _finish_conversion(self) -> None:
         if self._git.layout.conversion.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,12 +84,18 @@ def add_remote(repo: Repository, name: str, url: str) -> Remote:
     lines = [f'[remote "{name}"]', f"\turl = {_quoted(url)}"]
     lines.append(f"\tfetch = +refs/heads/*:{REMOTES}{name}/*")
     lines += [f"\tpush = {ref}:{ref}" for ref in _TRAVEL]
-    text = _text(_path(repo))
     branch = repo.head().branch
-    if branch is not None and not any(key == f"branch.{branch}.remote" for key, _ in pairs(text)):
-        lines += [f'[branch "{_escaped(branch)}"]', f"\tremote = {name}"]
-        lines.append(f"\tmerge = {_quoted(HEADS + branch)}")
-    _write(repo, text + "\n" * (text[-1:] not in {"", "\n"}) + "\n".join(lines) + "\n")
+    upstream = []
+    if branch is not None:
+        upstream = [f'[branch "{_escaped(branch)}"]', f"\tremote = {name}"]
+        upstream.append(f"\tmerge = {_quoted(HEADS + branch)}")
+
+    def added(text: str) -> str:
+        has_one = any(key == f"branch.{branch}.remote" for key, _ in pairs(text))
+        rows = lines if has_one else lines + upstream
+        return text + "\n" * (text[-1:] not in {"", "\n"}) + "\n".join(rows) + "\n"
+
+    _rewrite(repo, added)
     return Remote(name, url)
 
 
@@ -101,8 +107,12 @@ def remove_remote(repo: Repository, name: str) -> None:
         Busy: git is writing its configuration.
     """
     find_remote(repo, name)
+    _rewrite(repo, lambda text: _without(text, name))
+
+
+def _without(text: str, name: str) -> str:
     kept: list[str] = []
-    for header, lines in _sections(_text(_path(repo))):
+    for header, lines in _sections(text):
         kind, inner = header
         is_its = kind == "remote" and inner == name
         names_it = kind == "branch" and any(
@@ -110,7 +120,7 @@ def remove_remote(repo: Repository, name: str) -> None:
         )
         if not (is_its or names_it):
             kept += lines
-    _write(repo, "\n".join(kept))
+    return "\n".join(kept)
 
 
 def _sections(text: str) -> Iterator[tuple[tuple[str, str], list[str]]]:
@@ -147,12 +157,14 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _write(repo: Repository, text: str) -> None:
-    layout = repo.parts().layout
+def _rewrite(repo: Repository, edited: Callable[[str], str]) -> None:
+    """Rewrite the configuration as it stands once nobody else can write it."""
+    layout, path = repo.parts().layout, _path(repo)
     with repo.writer.exclusive("writing git's configuration"):
-        lock = layout.lock(_path(repo), text.encode("utf-8", "surrogateescape"))
+        lock = layout.lock(path)
         try:
             lock.take(wait=LOCK_WAIT)
+            lock.write(edited(_text(path)).encode("utf-8", "surrogateescape"))
             lock.publish()
         finally:
             lock.release()

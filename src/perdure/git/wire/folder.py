@@ -90,7 +90,7 @@ class FolderTransport:
     def push(
         self,
         decide: Callable[[Advertised], PushOrder | None],
-        progress: Callable[[str], None],  # noqa: ARG002
+        progress: Callable[[str], None],
     ) -> PushResult:
         """Store what is sent and move the refs, each by compare-and-swap."""
         with storage_errors(f"writing to {self._path}"):
@@ -98,14 +98,19 @@ class FolderTransport:
             disk.make_folder(self._git.layout.state)
             lock.take(wait=_WAIT)
             with lock:
+                if self._put_refs_in_files():
+                    progress(f"{self._path} kept its branches in a table, and now in files")
                 return self._push(decide)
 
-    def _push(self, decide: Callable[[Advertised], PushOrder | None]) -> PushResult:
-        from perdure.git.locks import remove_dead_locks
+    def _put_refs_in_files(self) -> bool:
+        """Make the folder one that can be written; whether git kept its refs in tables."""
+        from perdure.git.commit.conversion import put_refs_in_files
 
         layout = self._git.layout
         links.check_folders(layout.git_dir, layout.own)
-        remove_dead_locks(layout.git_dir, layout.held)
+        return put_refs_in_files(layout, self._git.refs)
+
+    def _push(self, decide: Callable[[Advertised], PushOrder | None]) -> PushResult:
         advertised = self.advertised()
         order = decide(advertised)
         if order is None:
