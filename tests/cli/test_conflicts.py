@@ -14,6 +14,7 @@ from tests.cli.terminal import on_terminal
 from tests.cli.test_history import VOICE
 from tests.conftest import assert_sound, git
 from tests.devices import meet
+from tests.rescue.devices import add_backup, clone, sync
 
 BASE = "# Voice\n\nWarm.\n\nSlow.\n\nKind.\n"
 
@@ -165,3 +166,19 @@ def test_a_choice_that_is_reverted_is_open_again(companion: Path, run: Run) -> N
     run("conflicts", VOICE, "--take-other")
     run("revert", "HEAD", "--yes")
     assert VOICE in run("conflicts", code=3).stdout
+
+
+def test_a_sync_says_how_many_places_differ(companion: Path, tmp_path: Path, run: Run) -> None:
+    edit(companion, {VOICE: BASE}, "Ana", "08:00")
+    add_backup(companion, tmp_path / "place.git")
+    run("sync", "--yes")
+    there = clone(tmp_path / "place.git", tmp_path / "there")
+    edit(there, {VOICE: BASE.replace("Warm.", "Warmer.")}, "Bo", "09:00")
+    sync(there)
+    edit(companion, {VOICE: BASE.replace("Warm.", "Cool.")}, "Ana", "10:00")
+    said = run("sync", "--yes").stdout
+    assert "1 place differs between your devices. To see both: perdure conflicts" in said
+    run("conflicts", "--keep")
+    assert "differ" not in run("sync", "--yes").stdout
+    sync(there)
+    assert git(there, "rev-parse", "main") == git(companion, "rev-parse", "main")

@@ -10,6 +10,7 @@ from perdure.cli.options import given, yes_option
 from perdure.cli.render.output import as_json, print_line
 from perdure.cli.render.progress import SpokenProgress
 from perdure.cli.target import open_workspace, usual_options
+from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
@@ -105,13 +106,25 @@ def _run(
                 problems.append((remote, found))
             else:
                 done.append(found)
+        places = _places(workspace) if any(each.came for each in done) else 0
     if not as_json([each.to_dict() for each in done]):
         from perdure.cli.render.sync import result_lines
 
         for result in done:
             for line in result_lines(result):
                 print_line(line)
+        if places:
+            differ = plural(places, "place differs", "places differ")
+            print_line(f"{differ} between your devices. To see both: perdure conflicts")
     _end(done, problems)
+
+
+def _places(workspace: Workspace) -> int:
+    """How many places two devices changed differently, and nobody has settled."""
+    from perdure.actions.sync.conflicts import recent_places
+
+    tip = workspace.repo.head().commit
+    return recent_places(workspace.repo, tip) if tip else 0
 
 
 def _agree_to_first_push(workspace: Workspace, remote: Remote, progress: SpokenProgress) -> None:
