@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.git.errors import RefusedPack, StorageFull
+from perdure.git.errors import RefusedPack, StorageFull, WriteFailed
 from perdure.git.objects.fsck import Trouble
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs import incoming as module
@@ -106,6 +106,56 @@ def test_what_git_sends_is_indexed_as_git_does(
     assert ours[0].with_suffix(".idx").read_bytes() == theirs.with_suffix(".idx").read_bytes()
     run_git(repo.path, "update-ref", "refs/heads/life", run_git(life, "rev-parse", "main").strip())
     run_git(repo.path, "fsck", "--full", "--strict")
+
+
+@given(
+    blobs=st.lists(st.binary(min_size=30, max_size=300), min_size=1, max_size=4),
+    order=st.lists(st.integers(0, 3), min_size=1, max_size=25),
+    window=st.integers(0, 20),
+    depth=st.integers(0, 20),
+    by_id=st.booleans(),
+)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12
+)
+def test_any_pack_of_gits_gets_the_index_that_git_makes(
+    repo: Repository,
+    tmp_path: Path,
+    blobs: list[bytes],
+    order: list[int],
+    window: int,
+    depth: int,
+    *,
+    by_id: bool,
+) -> None:
+    text, ids = b"", set()
+    for each in order:
+        text += blobs[each % len(blobs)]
+        done = subprocess.run(
+            ["git", "-C", repo.path, "hash-object", "-w", "--stdin"],
+            input=text,
+            check=True,
+            capture_output=True,
+        )
+        ids.add(done.stdout.decode())
+    words = [f"--window={window}", f"--depth={depth}", *([] if by_id else ["--delta-base-offset"])]
+    data = subprocess.run(
+        ["git", "-C", repo.path, "pack-objects", "--stdout", "-q", *words],
+        input="".join(sorted(ids)).encode(),
+        check=True,
+        capture_output=True,
+    ).stdout
+    theirs = tmp_path / "theirs.pack"
+    theirs.write_bytes(data)
+    subprocess.run(["git", "index-pack", theirs], check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_FEW", 0)
+        assert received(repo, data) == []
+    folder = repo.git_dir / "objects" / "pack"
+    ours = next(path for path in folder.glob("*.pack") if path.read_bytes() == data)
+    assert ours.with_suffix(".idx").read_bytes() == theirs.with_suffix(".idx").read_bytes()
+    for path in (ours, ours.with_suffix(".idx"), theirs.with_suffix(".idx")):
+        path.unlink()
 
 
 @pytest.mark.parametrize("few", [0, 8192])
@@ -640,6 +690,24 @@ def test_a_kill_at_any_step_leaves_nothing_half_done(
     sound()
     assert received(repo, file.read_bytes()) == []
     sound()
+
+
+def test_an_index_that_cannot_be_renamed_leaves_no_pack(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FEW", 0)
+    rename = Path.rename
+    before = sorted((repo.git_dir / "objects" / "pack").iterdir())
+
+    def renamed(old: Path, new: Path) -> Path:
+        if old.name.endswith("_idx"):
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(old, new)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    with pytest.raises(WriteFailed):
+        received(repo, small_pack())
+    assert sorted((repo.git_dir / "objects" / "pack").iterdir()) == before
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(

@@ -213,12 +213,15 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
                 self.abandon()
                 return keep
             keep = Keep(self._folder, self._name)
+            pack, index = (self._folder / f"{self._name}{ending}" for ending in (".pack", ".idx"))
             try:
-                self._pack.rename(self._folder / f"{self._name}.pack")
-                self._index.rename(self._folder / f"{self._name}.idx")
+                self._pack.rename(pack)
+                self._index.rename(index)
                 disk.sync_folder(self._folder)
                 packs.adopt(self._name)
             except BaseException:
+                if not index.exists():
+                    pack.unlink(missing_ok=True)
                 keep.release()
                 raise
             self._lock.release()
