@@ -21,6 +21,9 @@ from perdure.git.packs import outgoing
 from perdure.git.repository.repository import Repository
 from tests.cli.command import run_command
 from tests.conftest import assert_sound, git
+from tests.newer_git import NewerGit, newer_git
+
+__all__ = ["newer_git"]
 
 Adopt = Callable[..., str]
 FAR = Manifest(name="far", driver="openai", model="some-model", address="https://example.org/v1")
@@ -377,4 +380,17 @@ def test_a_folder_of_another_user_is_read_and_not_obeyed(
         Repository.open(handed)
     with adopting(handed, place):
         pass
+    assert_sound(place)
+
+
+def test_refs_in_tables_are_read(
+    newer_git: NewerGit, handed: Path, place: Path, tmp_path: Path
+) -> None:
+    tables = tmp_path / "tables"
+    newer_git(tmp_path, "clone", "-q", "--ref-format=reftable", str(handed), str(tables))
+    newer_git(tables, "branch", "more")
+    done = run_command("adopt", str(tables), "--at", str(place), "--yes", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    heads = {name for name in refs(place) if name.startswith("refs/heads/")}
+    assert heads == {"refs/heads/main", "refs/heads/more"}
     assert_sound(place)

@@ -267,6 +267,13 @@ def test_where_no_companion_is_stood_in_the_only_one_is_meant_and_named(
     assert "the only companion" not in run(tmp_path, "say", "Hi.", PERDURE_COMPANION="only").stderr
 
 
+def test_what_a_killed_process_left_beside_them_is_no_companion(only: Path, here: Path) -> None:
+    copied(here, only.with_name(".other.new-0a1b2c3d"))
+    done = run(only.parent, "list", "--json")
+    assert [row["path"] for row in json.loads(done.stdout)] == [str(only)]
+    assert run(only.parent, "where").stdout.strip() == str(only)
+
+
 def test_a_companion_with_trouble_is_listed_and_counts(only: Path, here: Path) -> None:
     lost = copied(here, only.parent / "lost")
     (lost / "companion.yaml").unlink()

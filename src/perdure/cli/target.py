@@ -44,9 +44,10 @@ def home() -> Path:
 
 
 def companions() -> list[Path]:
-    """The companions in `home`, by folder name."""
+    """The companions in `home`, by folder name; what begins with a dot is on its way there."""
     try:
-        return sorted(path for path in home().iterdir() if is_companion(path))
+        found = [path for path in home().iterdir() if not path.name.startswith(".")]
+        return sorted(path for path in found if is_companion(path))
     except OSError:
         return []
 
