@@ -10,9 +10,10 @@ import pytest
 from perdure.actions.history.revert import plan_revert, revert
 from perdure.actions.workspace import Workspace
 from perdure.git.errors import HistoryError, MissingObject, NothingToUndo
-from perdure.git.operations import undo
 from perdure.git.operations.operation import operations
 from perdure.git.repository.repository import Repository
+from perdure.git.undo import perform as undo
+from perdure.git.undo import plan as undo_plan
 from tests.chat.test_session import talk
 from tests.conftest import assert_sound, git
 
@@ -44,7 +45,7 @@ async def test_a_shallow_clone_is_talked_in_and_steered(companion: Path, depth: 
     for _ in range(depth + 3):
         with Workspace.open(place) as workspace:
             try:
-                plan = undo.plan_undo(workspace.repo)
+                plan = undo_plan.plan_undo(workspace.repo)
             except NothingToUndo:
                 break
             undo.undo(workspace.repo, plan, author=workspace.author)
@@ -76,7 +77,7 @@ async def test_a_clone_without_old_files_decides_nothing_that_it_cannot_do(compa
     before = git(place, "for-each-ref")
     with Workspace.open(place) as workspace:
         with pytest.raises(MissingObject, match="--refetch"):
-            undo.plan_undo(workspace.repo)
+            undo_plan.plan_undo(workspace.repo)
         with pytest.raises(HistoryError):
             plan_revert(workspace, workspace.tip)
     assert git(place, "for-each-ref") == before

@@ -23,10 +23,11 @@ from pathlib import Path
 from perdure.git.errors import NothingToUndo, RefElsewhere, UnknownRevision
 from perdure.git.merge.merge import merge
 from perdure.git.merge.sides import Resolver
-from perdure.git.operations import branches, undo
+from perdure.git.operations import branches
 from perdure.git.operations.log import walk_log
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.undo import perform as undo
 from tests.background import unpacked
 from tests.processes import killed_after
 

@@ -19,10 +19,10 @@ from perdure.git.objects.store import object_id
 from perdure.git.objects.tree import parse_tree, render_tree
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.operations import branches, operation
-from perdure.git.operations.undo import redo, undo
 from perdure.git.paths import is_path, raw_name, tree_name
 from perdure.git.refs.refs import RefMove
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.undo.perform import redo, undo
 from perdure.git.worktree.files import NotRegular, WorkTree
 from tests.git.conftest import Git
 

@@ -25,9 +25,10 @@ from perdure.git.merge.merge import (
 from perdure.git.merge.plan import plan_merge
 from perdure.git.merge.sides import Resolver, ThreeWay
 from perdure.git.merge.text import union_paths
-from perdure.git.operations import branches, undo
+from perdure.git.operations import branches
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.undo import perform as undo
 
 Git = Callable[..., str]
 Sound = Callable[[], None]

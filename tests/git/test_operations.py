@@ -25,11 +25,13 @@ from perdure.git.errors import (
     UnsavedEdits,
 )
 from perdure.git.locks import GitLock
-from perdure.git.operations import branches, operation, undo
+from perdure.git.operations import branches, operation
 from perdure.git.operations.operation import RefMove, perform
 from perdure.git.refs.refs import Head, Refs
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
+from perdure.git.undo import perform as undo
+from perdure.git.undo import plan as undo_plan
 from perdure.git.worktree.checkout import Checkout
 from perdure.git.worktree.files import WorkTree
 from tests.conftest import as_its_own
@@ -342,7 +344,7 @@ def test_undo_walks_back_and_redo_walks_forth_over_a_whole_day(
         if pushed:
             git("update-ref", "refs/remotes/origin/main", "main")
     for wanted in reversed(states[:-1]):
-        said = undo.plan_undo(life).sentences
+        said = undo_plan.plan_undo(life).sentences
         undo.undo(life, author=MIRA)
         assert state(life, git) == wanted, said
         life.close()
@@ -351,7 +353,7 @@ def test_undo_walks_back_and_redo_walks_forth_over_a_whole_day(
         undo.redo(life, author=MIRA)
         assert state(life, git) == wanted
     with pytest.raises(NothingToUndo):
-        undo.plan_redo(life)
+        undo_plan.plan_redo(life)
     for wanted in reversed(states[:-1]):
         undo.undo(life, author=MIRA)
         assert state(life, git) == wanted
@@ -382,7 +384,7 @@ def test_undo_refuses_where_git_has_moved_what_it_would_put_back(
     branches.start_branch(life, "again", "HEAD~1", author=MIRA)
     git("reset", "-q", "--hard", "HEAD~2")
     with pytest.raises(RefElsewhere) as caught:
-        undo.plan_undo(life)
+        undo_plan.plan_undo(life)
     assert caught.value.next_step
     git("reset", "-q", "--hard", "main~1")
     undo.undo(life, author=MIRA)
@@ -404,26 +406,32 @@ def test_what_is_said_after_git_has_switched_goes_before_an_operation_of_that_se
         [change], message="turn: 7", author=MIRA, branch="side",
         at=done.at + timedelta(seconds=seconds),
     )  # fmt: skip
-    assert undo.plan_undo(life).entry.id == said
+    assert undo_plan.plan_undo(life).entry.id == said
     undo.undo(life, author=MIRA)
-    assert undo.plan_undo(life).entry.id == done.id
+    assert undo_plan.plan_undo(life).entry.id == done.id
 
 
-def test_a_branch_that_a_remote_knows_stays(life: Repository, git: Git) -> None:
+def test_a_branch_that_a_remote_knows_goes_and_its_words_are_kept(
+    life: Repository, git: Git
+) -> None:
     branches.start_branch(life, "again", "HEAD~1", author=MIRA)
     turn(life, 11, "again")
     git("update-ref", "refs/remotes/origin/again", "again")
     undo.undo(life, author=MIRA)
     assert life.commit_info("again").subject == "revert: undo turn: 11"
-    plan = undo.plan_undo(life)
-    assert any("stays, because it was pushed" in line for line in plan.sentences)
+    tip = life.resolve("again")
+    plan = undo_plan.plan_undo(life)
+    assert any("on the remote too" in line for line in plan.sentences)
     undo.undo(life, plan, author=MIRA)
     assert life.head().branch == "main"
-    assert life.resolve("again")
+    assert git("branch", "--list", "again") == ""
+    assert git("merge-base", "--is-ancestor", tip, "refs/perdure/ops") == ""
+    undo.redo(life, author=MIRA)
+    assert life.resolve("again") == tip
 
 
 def test_a_plan_that_is_old_is_refused(life: Repository) -> None:
-    plan = undo.plan_undo(life)
+    plan = undo_plan.plan_undo(life)
     turn(life, 12)
     with pytest.raises(RefElsewhere):
         undo.undo(life, plan, author=MIRA)
@@ -607,7 +615,7 @@ def test_what_git_moved_after_the_crash_stays(life: Repository, git: Git) -> Non
         assert again.resolve("gone") == again.resolve("main~3")
         assert again.head().branch == "again"
         with pytest.raises(RefElsewhere, match="gone"):
-            undo.plan_undo(again)
+            undo_plan.plan_undo(again)
     assert git("status", "--porcelain") == ""
 
 

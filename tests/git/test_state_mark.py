@@ -20,12 +20,12 @@ from perdure.git.errors import HistoryError
 from perdure.git.layout import find
 from perdure.git.locks import GitLock
 from perdure.git.operations.operation import RefMove, operations, perform
-from perdure.git.operations.undo import undo
 from perdure.git.repository import foreign_words
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, leftover
 from perdure.git.state import mark
+from perdure.git.undo.perform import undo
 from tests.git.conftest import taken
 from tests.git.test_strangers import snapshot
 

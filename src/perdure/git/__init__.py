@@ -8,7 +8,7 @@ two steps.
 Open `repository/repository.py` first. What has a folder of its own: *objects* (commits, trees,
 files) and the *packs* that hold many of them; *refs* (branches, tags, HEAD); the *index*, git's
 list of what is checked out; the *work tree*; *commit*, one write of one branch; *operations*, which
-move branches and can be undone; *merge*; *diff*; the *timeline*, an index of the history;
+move branches; *undo*, which takes them back; *merge*; *diff*; the *timeline*, an index of history;
 *maintenance*; the *wire*, to repositories elsewhere; *config*; and *state*, what perdure itself
 keeps below ``.git/perdure/state``. A *lease* (`leases.py`) is the right to append to one
 conversation; a *lock* (`locks.py`) is git's own ``X.lock``; a *bundle* (`bundle.py`) is a whole

@@ -21,6 +21,7 @@ from perdure.git.errors import (
     Unfinished,
     UnsavedEdits,
 )
+from perdure.git.operations.log import SYNC
 from perdure.git.operations.operation import made_commit, perform
 from perdure.git.refs.refs import HEADS, TAGS, RefMove, check_branch, short_name
 from perdure.git.remotes.kept import lines_to_keep
@@ -50,7 +51,9 @@ class Arrival:
         branch = self._repo.head().branch
         current = f"{HEADS}{branch}" if branch else ""
         with ExitStack() as made:
-            moves = [move for step in steps for move in self._moves(step, made)]
+            # A line that comes from there may be one that is to be kept here as well.
+            by_ref = {move.ref: move for step in steps for move in self._moves(step, made)}
+            moves = list(by_ref.values())
             for group in (
                 [move for move in moves if move.ref != current],
                 [move for move in moves if move.ref == current],
@@ -118,7 +121,7 @@ class Arrival:
         try:
             perform(
                 self._repo,
-                "sync",
+                SYNC,
                 f"with {self._remote}",
                 moves,
                 author=self._workspace.author,

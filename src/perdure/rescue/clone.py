@@ -11,7 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.actions.workspace import Workspace
 from perdure.git.errors import HistoryError
+from perdure.git.operations.log import SYNC, Trail
+from perdure.git.operations.operation import perform
 from perdure.git.refs.refs import HEADS, REMOTES
 from perdure.git.remotes.fetch import fetched
 from perdure.git.remotes.record import RemoteRecord, write_record
@@ -82,6 +85,14 @@ def clone(
     # Without the note nothing is lost, so the clone stands all the same.
     with suppress(HistoryError), Repository.open(path) as repo:
         write_record(repo, remote, RemoteRecord(url, agreed=got.refs))
+        # What came is nothing that undo takes back.
+        perform(
+            repo,
+            SYNC,
+            f"cloned from {remote}",
+            author=Workspace(repo).author,
+            trail=Trail(came=tuple(sorted({*heads.values()}))),
+        )
     return Cloned(
         path,
         branch,

@@ -57,23 +57,40 @@ class Losses:
 def losses(repo: Repository, before: str, after: str) -> Losses:
     """What ``after`` has no more that ``before`` had; both are commits that are here.
 
-    Counting all turns of a large companion takes a second; it is done only where some are gone.
+    A turn that undo took back, by a commit of its own, is not lost: somebody wanted that. Counting
+    all turns of a large companion takes a second; it is done only where some are gone.
     """
     gone = _turns_gone(repo, before, after)
+    if gone:
+        gone -= _undone(repo, before, after)
     old, new = (_entries(repo, commit, _PERSONA) for commit in (before, after))
     persona = sorted(
         path for path, oid in old.items() if path not in new and oid not in new.values()
     )
-    months = sorted(_months(repo, before) - _months(repo, after))
+    months = {conversation[:7] for conversation, _ in gone}
+    months &= _months(repo, before) - _months(repo, after)
     total = sum(1 for _ in _turns_below(repo, before)) if gone else 0
-    return Losses(gone, total, tuple(persona), tuple(months))
+    return Losses(len(gone), total, tuple(persona), tuple(sorted(months)))
 
 
-def _turns_gone(repo: Repository, before: str, after: str) -> int:
+def _undone(repo: Repository, before: str, after: str) -> set[tuple[str, int]]:
+    """Turns that undo took back between two commits, each by a commit of its own."""
+    undone = set()
+    for oid in Reach(repo.commit_info, repo.parts().boundary).hidden(after, [before]):
+        info = repo.commit_info(oid)
+        if info.subject.startswith("revert: undo ") and info.parents:
+            gone = _turns_gone(repo, info.parents[0], oid)
+            # With a first message its greeting goes.
+            is_one = len({number for _, number in gone} - {0}) <= 1 and len(gone) <= 2
+            undone |= gone if is_one else set()
+    return undone
+
+
+def _turns_gone(repo: Repository, before: str, after: str) -> set[tuple[str, int]]:
     roots = [repo.folder_oid(_CONVERSATIONS, commit) for commit in (before, after)]
     changes = repo.folder_difference(*roots)
     old = set(_turns(repo, changes, new=False))
-    return len(old - set(_turns(repo, changes, new=True))) if old else 0
+    return old - set(_turns(repo, changes, new=True)) if old else set()
 
 
 def _turns(

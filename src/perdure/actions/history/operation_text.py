@@ -43,6 +43,7 @@ _OPERATIONS = {
     "tag": "the tag {name}",
     "untag": "the removal of the tag {description}",
     "merge": "the merge {description}",
+    "sync": "the sync {description}",
     "visit": "the visit {description}",
     "leave": "the end of the visit {description}",
 }

@@ -5,16 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+from perdure.actions.history.merge import RESOLVER
 from perdure.actions.history.operation_text import act_of, row_words
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError, UnknownRevision
-from perdure.git.operations import undo
 from perdure.git.operations.branches import branches, check_checkout
-from perdure.git.operations.log import logged_operations
+from perdure.git.operations.log import SYNC, logged_operations
 from perdure.git.operations.operation import Operation, operations
-from perdure.git.operations.undo import UndoPlan
+from perdure.git.undo import perform as undo
+from perdure.git.undo import plan as undo_plan
+from perdure.git.undo.plan import UndoPlan
 from perdure.snapshot.revisions.ahead import NOTHING_AHEAD, Ahead, ahead
 from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of_commit
 
@@ -54,7 +56,11 @@ class UndoStep:
     def said(self) -> str:
         """What was done, in one sentence."""
         where = f" You are back on {self.plan.head}." if self.plan.head else ""
-        pushed = " It was pushed, so a new commit does it." if self.plan.by_commit else ""
+        pushed = ""
+        if self.plan.changes:
+            pushed = " What came from elsewhere since stays, so a new commit does it."
+        elif self.plan.by_commit:
+            pushed = " It was pushed, so a new commit does it."
         done = "Redone" if self.plan.is_redo else "Undone"
         return f"{done}: {self.what}.{where}{pushed}"
 
@@ -110,12 +116,14 @@ class OperationRow:
 
 def next_undo(workspace: Workspace) -> UndoStep:
     """Plan the next undo. Raises NothingToUndo, RefElsewhere."""
-    return _step(workspace, undo.plan_undo(workspace.repo, ProgramCommits(workspace.repo)))
+    program = ProgramCommits(workspace.repo)
+    return _step(workspace, undo_plan.plan_undo(workspace.repo, program, RESOLVER.is_sound))
 
 
 def next_redo(workspace: Workspace) -> UndoStep:
     """Plan the next redo. Raises NothingToUndo, RefElsewhere."""
-    return _step(workspace, undo.plan_redo(workspace.repo, ProgramCommits(workspace.repo)))
+    program = ProgramCommits(workspace.repo)
+    return _step(workspace, undo_plan.plan_redo(workspace.repo, program, RESOLVER.is_sound))
 
 
 def _step(workspace: Workspace, plan: UndoPlan) -> UndoStep:
@@ -181,12 +189,13 @@ def perform_step(workspace: Workspace, step: UndoStep) -> Operation:
 def next_undone(workspace: Workspace, count: int) -> list[Operation]:
     """The operations that so many undos would take back, as far as one can tell beforehand."""
     program = ProgramCommits(workspace.repo)
-    first = undo.plan_undo(workspace.repo, program).entry
+    first = undo_plan.plan_undo(workspace.repo, program).entry
     entries = operations(workspace.repo, limit=None, is_own=program.is_own)
     undone = _undone(workspace)
     places = [place for place, entry in enumerate(entries) if entry.id == first.id]
     rest = entries[places[0] :] if places else [first]
-    done = [e for e in rest if not (e.undoes or e.redoes or e.id in undone)]
+    steps = (e for e in rest if e.kind != SYNC)
+    done = [e for e in steps if not (e.undoes or e.redoes or e.id in undone)]
     return done[:count]
 
 
@@ -196,7 +205,7 @@ def list_operations(workspace: Workspace, limit: int | None = 50) -> list[Operat
     entries = operations(workspace.repo, limit=limit, is_own=program.is_own)
     undone = _undone(workspace)
     marks: dict[str, str] = {}
-    for mark, plan in (("undo", undo.plan_undo), ("redo", undo.plan_redo)):
+    for mark, plan in (("undo", undo_plan.plan_undo), ("redo", undo_plan.plan_redo)):
         try:
             found = plan(workspace.repo, program).entry
         except HistoryError:

@@ -26,7 +26,8 @@ from perdure.chat.turn.store import PreparedTurn, TurnStore
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
-from perdure.git.operations import undo
+from perdure.git.undo import perform as undo
+from perdure.git.undo import plan as undo_plan
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
 
@@ -142,7 +143,7 @@ def give_up(store: TurnStore, prepared: PreparedTurn) -> list[Notice]:
     prepared.journal.finish()
     if not prepared.began:
         return []
-    plan = undo.plan_undo(store.repo)
+    plan = undo_plan.plan_undo(store.repo)
     if plan.entry.id != prepared.began:
         return []
     undo.undo(store.repo, plan, author=store.position.human, at=now())

@@ -103,8 +103,9 @@ command = _walk_command(
     turn by itself, such as a summary, goes and comes back with the turn. perdure ops lists past
     operations and marks what comes next.
 
-    What was already pushed is taken back by a new commit; otherwise it would return with the next
-    sync. After an undo, the next message begins a conversation that continues from the turn before.
+    What another device did is never taken back, and a sync is no step. What was already pushed is
+    taken back by a new commit; otherwise it would return with the next sync. After an undo, the
+    next message begins a conversation that continues from the turn before.
     """,
 )
 redo = _walk_command(

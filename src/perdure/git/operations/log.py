@@ -19,6 +19,8 @@ from perdure.git.refs.refs import NO_OID, OPS, Head, RefMove, is_ref_name
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
+SYNC = "sync"
+"""The kind of an operation that brings what came from elsewhere: no act of this device's user."""
 _NONE = "-"
 _NOWHERE = Head(None, None)
 _OID = re.compile(r"[0-9a-f]{40}")
@@ -35,7 +37,10 @@ class Trail:
         position_before: the same before this entry.
         redo: the undo that redo takes back next, None without one.
         redo_before: the same before this entry.
-        stands_for: commits that undo made, each with the commit whose files it has.
+        stands_for: commits that undo made, each with the commit that it leads back to; it has that
+            one's files, unless something came from elsewhere since.
+        known: of a sync: where what came meets what was here before.
+        came: of a clone: the tips that it began with.
     """
 
     position: str | None = None
@@ -43,6 +48,8 @@ class Trail:
     redo: str | None = None
     redo_before: str | None = None
     stands_for: Mapping[str, str] = field(default_factory=dict)
+    known: tuple[str, ...] = ()
+    came: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,8 @@ def render(operation: Operation) -> str:
     if operation.undoes:
         lines.append(f"Redo-Before: {trail.redo_before or _NONE}")
     lines.extend(f"Stands-For: {made} {meant}" for made, meant in trail.stands_for.items())
+    for key, oids in (("Known", trail.known), ("Came", trail.came)):
+        lines.extend(f"{key}: {oid}" for oid in oids)
     return "\n".join(lines)
 
 
@@ -115,6 +124,10 @@ def _head(head: Head) -> str:
 def _id(text: str) -> str | None:
     """An id, None for none; a log may come from elsewhere, and say what is no id."""
     return text if _OID.fullmatch(text) and text != NO_OID else None
+
+
+def _ids(info: CommitInfo, name: str) -> tuple[str, ...]:
+    return tuple(value for key, value in info.trailers if key == name and _OID.fullmatch(value))
 
 
 def parse_entry(info: CommitInfo) -> Operation:
@@ -132,6 +145,8 @@ def parse_entry(info: CommitInfo) -> Operation:
         stands_for={
             pair[0]: pair[1] for pair in pairs if len(pair) == 2 and all(map(_OID.fullmatch, pair))
         },
+        known=_ids(info, "Known"),
+        came=_ids(info, "Came"),
     )
     return Operation(
         id=info.id,

@@ -28,8 +28,9 @@ from perdure.git.objects.commit import Author, CommitInfo, render_commit, stamp
 from perdure.git.objects.store import EMPTY_TREE, object_id
 from perdure.git.objects.tree import Change, Placed
 from perdure.git.operations import log as oplog
+from perdure.git.operations.arrivals import Arrivals, known_before
 from perdure.git.operations.log import Operation, Trail, logged_operations
-from perdure.git.refs.ancestry import Reach, first_line
+from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS, OPS, Head, RefMove, check_branch, is_ref_name, short_name
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def perform(
         log = parts.refs.read(OPS)
         entry = Operation(
             "", kind, description, when, author, device_name(), tuple(all_moves), before, after,
-            undoes=undoes, redoes=redoes, trail=trail or _trail(repo, log),
+            undoes=undoes, redoes=redoes, trail=trail or _trail(repo, log, kind, all_moves),
         )  # fmt: skip
         op, objects = _entry_commit(repo, parts, entry, log)
         plan = Plan(op, log, tuple(all_moves), before, after, accepted or {}, tuple(done))
@@ -195,9 +196,15 @@ def _check_beside(ref: str, existing: set[str]) -> None:
         )
 
 
-def _trail(repo: Repository, log: str | None) -> Trail:
+def _trail(repo: Repository, log: str | None, kind: str, moves: Sequence[RefMove]) -> Trail:
     last = next(oplog.walk_log(log, repo.commit_info), None)
-    return Trail(position_before=last.trail.position if last else None)
+    known: tuple[str, ...] = ()
+    if kind == oplog.SYNC:
+        parts = repo.parts()
+        new = [move.new for move in moves if move.ref.startswith(HEADS) and move.new is not None]
+        had = list(parts.refs.names(HEADS).values())
+        known = known_before(repo.commit_info, parts.boundary, new, had)
+    return Trail(position_before=last.trail.position if last else None, known=known)
 
 
 def _entry_commit(
@@ -286,7 +293,9 @@ def operations(
     *,
     is_own: Callable[[CommitInfo], bool] = lambda _info: False,
 ) -> list[Operation]:
-    """List what was done, newest first: log entries, and plain commits of the current branch.
+    """List what was done here, newest first: log entries, and commits of the current branch.
+
+    What came from elsewhere is not listed; the entry of the sync that brought it is.
 
     Args:
         repo: the repository.
@@ -297,9 +306,10 @@ def operations(
     logged = list(logged_operations(repo))
     made = {oid for entry in logged for oid in _made_by(repo, entry)}
     head = parts.refs.head()
+    arrivals = Arrivals(repo, logged, head.branch)
     commits = (
         as_entry(info, head.branch)
-        for info in first_line(repo.commit_info, head.commit)
+        for info in arrivals.line(head.commit)
         if info.id not in made and not is_own(info)
     )
     merged = heapq.merge(logged, commits, key=lambda entry: -entry.at.timestamp())

@@ -1,6 +1,5 @@
-"""Undo and redo; each is an operation itself.
+"""Plans an undo or a redo: finds the step, and says what it will do.
 
-``plan_undo`` and ``plan_redo`` find the step and say what it will do; ``undo`` and ``redo`` do it.
 What stands above the last operation in the log on the branch that is checked out, plain commits,
 goes first, one by one; then the operation itself; then what was before it.
 
@@ -9,30 +8,32 @@ with it, the others are made again on top of what is left, in the same operation
 
 A branch is moved back only where nothing that this hides is known to a remote. Otherwise a new
 commit brings the files back as they were: what was pushed would return with the next sync.
+
+What came from elsewhere (`Arrivals`) is no step either, and a sync is none. Where it stands above
+what is taken back, a new commit takes only that out, and leaves the rest as it is (`inverse`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from perdure.git.errors import HistoryError, NothingToUndo, RefElsewhere
-from perdure.git.objects.commit import Author, CommitInfo
-from perdure.git.objects.tree import Change
+from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.tree import Change, Placed
 from perdure.git.operations import log as oplog
+from perdure.git.operations.arrivals import Arrivals
 from perdure.git.operations.log import Operation, Trail
-from perdure.git.operations.operation import as_entry, made_commit, perform
+from perdure.git.operations.operation import as_entry
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS, OPS, REMOTES, Head, RefMove, short_name
+from perdure.git.undo.inverse import IsSound, inverse
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
-_Own = list[CommitInfo]
 _LOG_LIMIT = 2000
 """Operations that are looked through for commits which undo has made."""
 
@@ -83,6 +84,8 @@ class UndoPlan:
         is_redo: whether it goes forth again.
         kept: refs with the program's own commits that are made again on top, oldest first.
         commit: what is taken back, where it is a plain commit.
+        changes: of refs in ``by_commit`` on which something came from elsewhere since: what the new
+            commit changes.
     """
 
     entry: Operation
@@ -94,6 +97,7 @@ class UndoPlan:
     is_redo: bool = False
     kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     commit: CommitInfo | None = None
+    changes: Mapping[str, tuple[Change | Placed, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -101,128 +105,72 @@ class _Draft:
     moves: list[RefMove] = field(default_factory=list)
     by_commit: dict[str, str] = field(default_factory=dict)
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    changes: dict[str, tuple[Change | Placed, ...]] = field(default_factory=dict)
     sentences: list[str] = field(default_factory=list)
     head: str | None = None
 
     def plan(self, entry: Operation, trail: Trail) -> UndoPlan:
-        sentences, moves = tuple(self.sentences), tuple(self.moves)
-        return UndoPlan(entry, sentences, moves, self.by_commit, self.head, trail, kept=self.kept)
+        return UndoPlan(
+            entry,
+            tuple(self.sentences),
+            tuple(self.moves),
+            self.by_commit,
+            self.head,
+            trail,
+            kept=self.kept,
+            changes=self.changes,
+        )
 
 
-def plan_undo(repo: Repository, program: Program = NOBODY) -> UndoPlan:
+def plan_undo(
+    repo: Repository, program: Program = NOBODY, is_sound: IsSound = lambda _path, _content: True
+) -> UndoPlan:
     """Plan an undo.
 
     Args:
         repo: the repository.
         program: tells which commits nobody asked for.
+        is_sound: whether a file can still be read, after an act was taken out of it.
 
     Raises:
-        NothingToUndo: there is nothing before this.
+        NothingToUndo: there is nothing before this that was done here.
         RefElsewhere: git has moved a branch since; it says which, and what to do.
     """
-    return _Walk(repo, program).undo()
+    return _Walk(repo, program, is_sound).undo()
 
 
-def plan_redo(repo: Repository, program: Program = NOBODY) -> UndoPlan:
+def plan_redo(
+    repo: Repository, program: Program = NOBODY, is_sound: IsSound = lambda _path, _content: True
+) -> UndoPlan:
     """Plan a redo. Arguments as for `plan_undo`.
 
     Raises:
         NothingToUndo: nothing was taken back, or something new was done since.
         RefElsewhere: git has moved a branch since.
     """
-    return _Walk(repo, program).redo()
+    return _Walk(repo, program, is_sound).redo()
 
 
-def undo(
-    repo: Repository, plan: UndoPlan | None = None, *, author: Author, at: datetime | None = None
-) -> Operation:
-    """Undo the last operation or commit.
+@dataclass(slots=True)
+class _Above:
+    """What stands above something on a branch.
 
-    Args:
-        repo: the repository.
-        plan: what `plan_undo` said; it is refused when the repository has moved on since.
-        author: who does it.
-        at: aware time; now without one.
-
-    Raises:
-        NothingToUndo, RefElsewhere: as `plan_undo`.
-        UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: as `operations.perform`.
+    Attributes:
+        own: the program's commits, newest first.
+        mixed: whether something came from elsewhere since.
     """
-    return _do(repo, plan or plan_undo(repo), author, at)
 
-
-def redo(
-    repo: Repository, plan: UndoPlan | None = None, *, author: Author, at: datetime | None = None
-) -> Operation:
-    """Redo what was last undone. Arguments and errors as for `undo`."""
-    return _do(repo, plan or plan_redo(repo), author, at)
-
-
-def _do(repo: Repository, plan: UndoPlan, author: Author, at: datetime | None) -> Operation:
-    verb = "redo" if plan.is_redo else "undo"
-    # An undo is called after what it took back.
-    what = (
-        plan.entry.description if plan.is_redo else f"{plan.entry.kind}: {plan.entry.description}"
-    )
-    moves = []
-    stands_for: dict[str, str] = {}
-    with ExitStack() as made:
-        for move in plan.moves:
-            target = plan.by_commit.get(move.ref)
-            new = move.new
-            if target is not None and move.old is not None:
-                commit = made_commit(
-                    repo,
-                    (),
-                    parents=[move.old],
-                    files_of=target,
-                    message=f"revert: {verb} {what}",
-                    author=author,
-                    at=at,
-                )
-                new = made.enter_context(commit)
-                stands_for[new] = target
-            for own in plan.kept.get(move.ref, ()):
-                new = made.enter_context(_made_again(repo, own, new, at))
-            moves.append(RefMove(move.ref, move.old, new))
-        trail = replace(plan.trail, stands_for=stands_for)
-        return perform(
-            repo,
-            verb,
-            what,
-            moves,
-            author=author,
-            head=plan.head,
-            at=at,
-            undoes="" if plan.is_redo else plan.entry.id,
-            redoes=plan.entry.id if plan.is_redo else "",
-            trail=trail,
-        )
-
-
-def _made_again(
-    repo: Repository, own: str, parent: str | None, at: datetime | None
-) -> AbstractContextManager[str]:
-    """One of the program's commits on top of another commit, with its words and its files."""
-    info = repo.commit_info(own)
-    trailers = "\n".join(f"{key}: {value}" for key, value in info.trailers)
-    message = "\n\n".join(part for part in (info.subject, info.body, trailers) if part)
-    changes = [
-        Change(each.path, repo.blob(each.new_oid) if each.new_oid else None)
-        for each in repo.commits.changed(own)
-    ]
-    parents = [parent] if parent is not None else []
-    return made_commit(
-        repo, changes, parents=parents, message=f"{message}\n", author=info.author, at=at
-    )
+    own: list[CommitInfo] = field(default_factory=list)
+    mixed: bool = False
 
 
 class _Walk:
     """Works out the next undo or redo."""
 
-    def __init__(self, repo: Repository, program: Program) -> None:
+    def __init__(self, repo: Repository, program: Program, is_sound: IsSound) -> None:
         self._repo = repo
         self._program = program
+        self._is_sound = is_sound
         parts = repo.parts()
         self._refs = parts.refs
         self._reach = Reach(repo.commit_info, parts.boundary)
@@ -231,18 +179,46 @@ class _Walk:
         self._log = {
             entry.id: entry for entry in islice(oplog.walk_log(log, repo.commit_info), _LOG_LIMIT)
         }
-        self._last = next(iter(self._log.values()), None)
+        self._last = next((e for e in self._log.values() if e.kind != oplog.SYNC), None)
         self._stands: dict[str, str] = {}
         for entry in self._log.values():
             self._stands.update(entry.trail.stands_for)
+        self._arrivals = Arrivals(repo, self._log.values(), self._head.branch)
 
     def _meant(self, commit: str | None) -> str | None:
-        """The commit that one stands for, when undo made it; else itself."""
+        """The commit that one stands for, when undo made it with the same files; else itself."""
         for _ in range(_LOG_LIMIT):
-            if commit is None or commit not in self._stands:
+            if commit is None or commit not in self._stands or self._has_more(commit):
                 break
             commit = self._stands[commit]
         return commit
+
+    def _has_more(self, made: str) -> bool:
+        """Whether a commit that undo made has other files than what it stands for."""
+        info = self._repo.commit_info
+        return info(made).tree != info(self._stands[made]).tree
+
+    def _line(self, tip: str | None) -> Iterator[tuple[CommitInfo, bool, bool]]:
+        """This device's commits, from a tip down, and what is passed on the way.
+
+        Yields:
+            The commit; whether it was made here, by hand or by the program, and not by undo;
+            whether something came from elsewhere since.
+        """
+        mixed = False
+        seen: set[str] = set()
+        while tip is not None and tip not in seen:
+            seen.add(tip)
+            info = self._repo.commit_info(tip)
+            if tip in self._stands:
+                yield info, False, mixed
+                mixed = mixed or self._has_more(tip)
+                tip = self._stands[tip]
+                continue
+            below = self._arrivals.below(info)
+            yield info, below is None, mixed
+            mixed = mixed or below is not None
+            tip = next(iter(self._reach.parents(tip)), None) if below is None else below[0]
 
     # Back
 
@@ -254,63 +230,77 @@ class _Walk:
         trail = self._last.trail if self._last else Trail()
         position = self._entry(trail.position)
         valid_redo = trail.redo if self._last and self._is_at(self._last.after) else None
-        commit, own = self._commit_above(position)
+        commit, above = self._commit_above(position)
         draft = _Draft()
         if commit is not None:
             entry = as_entry(commit, self._head.branch)
-            self._take_back_commit(commit, own, draft)
+            self._take_back_commit(commit, above, draft)
             after = trail.position
         elif position is not None:
             entry = position
             self._reverse(entry, draft)
             after = position.trail.position_before
+        elif above.mixed:
+            raise NothingToUndo(
+                "nothing that was done on this device is left to undo",
+                "what came from elsewhere stays as it is",
+                "to change that too: perdure rewind, or perdure revert",
+            )
         else:
             raise NothingToUndo("there is nothing to undo", "nothing was changed")
         left = Trail(position=after, position_before=trail.position, redo_before=valid_redo)
         return replace(draft.plan(entry, left), commit=commit)
 
     def _entry(self, oid: str | None) -> Operation | None:
-        if oid is None:
-            return None
-        return self._log.get(oid) or oplog.parse_entry(self._repo.commit_info(oid))
+        """An entry; for a sync what was done before it."""
+        while oid is not None:
+            entry = self._log.get(oid) or oplog.parse_entry(self._repo.commit_info(oid))
+            if entry.kind != oplog.SYNC:
+                return entry
+            oid = entry.trail.position_before
+        return None
 
     def _is_at(self, head: Head) -> bool:
         """Whether one stands there, but for what the program has committed by itself."""
         above = self._own_above(self._head.commit, head.commit)
         return self._head.branch == head.branch and above is not None
 
-    def _own_above(self, tip: str | None, base: str | None) -> list[CommitInfo] | None:
-        """The program's commits from ``tip`` down to ``base``; None where there are others."""
-        own: list[CommitInfo] = []
-        base, here = self._meant(base), self._meant(tip)
-        while here != base:
-            info = self._repo.commit_info(here) if here is not None else None
-            if info is None or not self._program.is_own(info):
+    def _own_above(self, tip: str | None, base: str | None) -> _Above | None:
+        """What stands above ``base`` at ``tip``; None where there is something of the user's."""
+        above = _Above()
+        goals = {base, self._meant(base)}
+        if tip in goals:
+            return above
+        for info, is_here, above.mixed in self._line(tip):
+            if info.id in goals:
+                return above
+            if is_here and not self._program.is_own(info):
                 return None
-            own.append(info)
-            here = self._before(info)
-        return own
+            if is_here:
+                above.own.append(info)
+        return above if base is None else None
 
-    def _before(self, info: CommitInfo) -> str | None:
-        parents = self._reach.parents(info.id)
-        return self._meant(parents[0]) if parents else None
-
-    def _commit_above(self, position: Operation | None) -> tuple[CommitInfo | None, _Own]:
+    def _commit_above(self, position: Operation | None) -> tuple[CommitInfo | None, _Above]:
         """What is taken back before the entry at ``position`` is.
 
-        The newest plain commit that is somebody's, and the program's own above it, newest first.
+        The newest plain commit that is the user's and was made here, and what stands above it.
         """
-        own: _Own = []
-        here = self._meant(self._head.commit)
-        while here is not None:
-            info = self._repo.commit_info(here)
+        above = _Above()
+        info = None
+        after = position.after if position is not None else None
+        for info, is_here, above.mixed in self._line(self._head.commit):
+            if after is not None and (self._head.branch, info.id) == (after.branch, after.commit):
+                break
+            if not is_here:
+                continue
             if not self._is_above(info, position):
                 break
             if not self._program.is_own(info):
-                return info, own
-            own.append(info)
-            here = self._before(info)
-        return None, own
+                return info, above
+            above.own.append(info)
+        else:
+            above.mixed |= info is not None and self._arrivals.below(info) is not None
+        return None, above
 
     def _is_above(self, info: CommitInfo, position: Operation | None) -> bool:
         """Whether a commit of the branch came after an entry."""
@@ -333,7 +323,7 @@ class _Walk:
             "git reflog shows from where to where",
         )
 
-    def _take_back_commit(self, info: CommitInfo, own: _Own, draft: _Draft) -> None:
+    def _take_back_commit(self, info: CommitInfo, above: _Above, draft: _Draft) -> None:
         ref = f"{HEADS}{self._head.branch}"
         parents = self._reach.parents(info.id)
         if not parents:
@@ -345,11 +335,10 @@ class _Walk:
             below = self._repo.commit_info(meant)
             earlier = self._reach.parents(below.id)
             is_brought = self._program.is_own(below) and self._program.is_brought_by(below, info)
-            if not is_brought or not earlier:
+            if not is_brought or not earlier or self._arrivals.below(below) is not None:
                 break
             target = earlier[0]
-        kept = [each for each in own if not self._program.goes_with(each, info, target)]
-        self._bring(ref, self._head.commit, target, kept, draft)
+        self._bring(ref, self._head.commit, info.id, target, above, draft, act=info)
 
     # Either way
 
@@ -361,8 +350,10 @@ class _Walk:
             if move.ref.startswith("refs/perdure/"):
                 continue
             now = self._refs.read(move.ref)
-            own = self._own_above(now, move.new)
-            if own is None:
+            if self._is_settled(move, now, draft):
+                continue
+            above = self._own_above(now, move.new)
+            if above is None:
                 raise RefElsewhere(
                     f"{short_name(move.ref)} is not where "
                     f"“{entry.kind}: {entry.description}” left it",
@@ -377,11 +368,20 @@ class _Walk:
                 draft.moves.append(RefMove(move.ref, None, move.old))
                 draft.sentences.append(f"the branch {short_name(move.ref)} comes back")
             elif move.old is None:
-                self._take_away(move.ref, now, after, draft)
+                self._take_away(move.ref, now, after, above, draft)
             else:
-                target = move.old
-                kept = [e for e in own if not self._program.goes_with(e, None, target)]
-                self._bring(move.ref, now, target, kept, draft)
+                self._bring(move.ref, now, move.new, move.old, above, draft)
+
+    def _is_settled(self, move: RefMove, now: str | None, draft: _Draft) -> bool:
+        """Whether a branch or tag was made, or taken away, elsewhere as it is to be here."""
+        name = short_name(move.ref)
+        if now is None and move.old is None and move.new is not None:
+            draft.sentences.append(f"{name} is already gone")
+            return True
+        if now is not None and move.new is None:
+            draft.sentences.append(f"{name} is already back, and stays as it is")
+            return True
+        return False
 
     def _reverse_head(self, entry: Operation, draft: _Draft) -> None:
         before, after = entry.before.branch, entry.after.branch
@@ -401,8 +401,10 @@ class _Walk:
         draft.head = before
         draft.sentences.append(f"{before} is the current branch again")
 
-    def _take_away(self, ref: str, now: str, after: str | None, draft: _Draft) -> None:
-        """Remove a branch that the entry made, unless a remote knows what only it has."""
+    def _take_away(
+        self, ref: str, now: str, after: str | None, above: _Above, draft: _Draft
+    ) -> None:
+        """Remove a branch that the entry made, unless somebody went on there elsewhere."""
         name = short_name(ref)
         if name == after:
             raise RefElsewhere(
@@ -410,31 +412,67 @@ class _Walk:
                 "nothing was changed",
                 "switch to another one first",
             )
-        kept = [oid for other, oid in self._refs.names(HEADS).items() if other != ref]
-        if self._reach.holds_hidden(self._remote_tips(), now, kept):
-            draft.sentences.append(f"the branch {name} stays, because it was pushed")
+        if above.mixed:
+            draft.sentences.append(f"the branch {name} stays, because another device went on there")
             return
         draft.moves.append(RefMove(ref, now, None))
+        kept = [oid for other, oid in self._refs.names(HEADS).items() if other != ref]
+        if self._reach.holds_hidden(self._remote_tips(), now, kept):
+            draft.sentences.append(
+                f"the branch {name} is deleted, and with the next sync on the remote too; what was "
+                "said there is kept on both"
+            )
+            return
         draft.sentences.append(
             f"the branch {name} is deleted; the operation log keeps what was said there"
         )
 
     def _bring(
-        self, ref: str, now: str | None, target: str, own: Sequence[CommitInfo], draft: _Draft
+        self,
+        ref: str,
+        now: str | None,
+        done: str | None,
+        target: str,
+        above: _Above,
+        draft: _Draft,
+        act: CommitInfo | None = None,
     ) -> None:
-        """Move a branch to a commit, or bring that commit's files back by a new one.
+        """Move a branch back to ``target``, or take out by a new commit what came between.
 
-        ``own``: commits of the program, newest first, that are to be there afterwards.
+        Args:
+            ref: the branch.
+            now: where it is.
+            done: the commit that is taken back, with all down to ``target``.
+            target: what is left of this device's line.
+            above: what stands above ``done``; the program's commits about other things stay.
+            draft: where it is written down.
+            act: what is taken back, where it is one commit.
         """
         name = short_name(ref)
         if now is None or now == target:
             return
         if name == self._head.branch:
             self._check_here(now, target)
-        if kept := self._fitting(own, self._meant(target) or target):
+        goes = [e for e in above.own if self._program.goes_with(e, act, target)]
+        if above.mixed:
+            steps = [(e.id, next(iter(self._reach.parents(e.id)), None)) for e in goes]
+            left = inverse(self._repo, now, [*steps, (done or now, target)], self._is_sound)
+            draft.changes[ref] = left.changes
+            draft.by_commit[ref] = target
+            draft.moves.append(RefMove(ref, now, None))
+            draft.sentences.append(
+                f"{name} gets a new commit that does this, because something came from elsewhere "
+                "since; that stays"
+            )
+            draft.sentences += [
+                f"{path} was changed again since: that part stays" for path in left.stays
+            ]
+            return
+        kept = self._fitting([e for e in above.own if e not in goes], target)
+        if kept:
             draft.kept[ref] = kept
         if self._reach.holds_hidden(self._remote_tips(), now, [target]):
-            draft.by_commit[ref] = self._meant(target) or target
+            draft.by_commit[ref] = target
             draft.moves.append(RefMove(ref, now, None))
             draft.sentences.append(
                 f"{name} gets a new commit that does this, because it was pushed"
