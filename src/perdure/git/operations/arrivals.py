@@ -15,21 +15,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from perdure.git import disk
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.operations.log import SYNC, Operation
 from perdure.git.refs.ancestry import Reach
-from perdure.git.refs.refs import HEADS, NO_OID
+from perdure.git.refs.reflog import read_reflog
+from perdure.git.refs.refs import HEADS
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
 _MOST = 16 * 1024 * 1024
-_ROW = re.compile(
-    rb"^([0-9a-f]{40}) ([0-9a-f]{40}) [^\t\n]*> (\d{1,12}) [^\t\n]*"
-    rb"\t(?:pull|clone|fetch)\b[^\n]*$",
-    re.MULTILINE,
-)
+_BROUGHT = re.compile(r"(?:pull|clone|fetch)\b")
 _PULLED = re.compile(r"Merge (?:remote-tracking branch|branch '[^']*' of) ")
 _SKEW = timedelta(days=1)
 """How far the clocks of two devices are trusted to differ."""
@@ -42,7 +38,7 @@ class _Arrival:
     new: str
     old: str | None
     had: tuple[str, ...]
-    at: float
+    at: float = 0.0
 
 
 class Arrivals:
@@ -123,18 +119,12 @@ def _logged(entries: Iterable[Operation]) -> Iterator[_Arrival]:
 
 def _reflog(repo: Repository, branch: str) -> list[_Arrival]:
     """What git itself brought to a branch, as far as its reflog goes back; the newest first."""
-    try:
-        data = disk.tail(repo.git_dir / "logs" / HEADS / branch, _MOST)
-    except OSError:
-        return []
     has = repo.parts().store.has
-    found = []
-    for row in _ROW.finditer(data):
-        old, new = row[1].decode(), row[2].decode()
-        if has(new) and (old == NO_OID or has(old)):
-            before = None if old == NO_OID else old
-            found.append(_Arrival(new, before, (old,) if before else (), float(row[3])))
-    return found[::-1]
+    return [
+        _Arrival(move.new, move.old, (move.old,) if move.old else ())
+        for move in reversed(read_reflog(repo.git_dir, HEADS + branch, _MOST))
+        if _BROUGHT.match(move.says) and has(move.new) and (move.old is None or has(move.old))
+    ]
 
 
 def known_before(

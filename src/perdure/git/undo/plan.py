@@ -350,7 +350,7 @@ class _Walk:
             if move.ref.startswith("refs/perdure/"):
                 continue
             now = self._refs.read(move.ref)
-            if self._is_settled(move, now, draft):
+            if self._is_settled(entry, move, now, draft):
                 continue
             above = self._own_above(now, move.new)
             if above is None:
@@ -372,8 +372,11 @@ class _Walk:
             else:
                 self._bring(move.ref, now, move.new, move.old, above, draft)
 
-    def _is_settled(self, move: RefMove, now: str | None, draft: _Draft) -> bool:
+    def _is_settled(self, entry: Operation, move: RefMove, now: str | None, draft: _Draft) -> bool:
         """Whether a branch or tag was made, or taken away, elsewhere as it is to be here."""
+        syncs = (each for each in self._log.values() if each.kind == oplog.SYNC)
+        if not any(m.ref == move.ref for e in syncs if e.at >= entry.at for m in e.moves):
+            return False
         name = short_name(move.ref)
         if now is None and move.old is None and move.new is not None:
             draft.sentences.append(f"{name} is already gone")
