@@ -349,6 +349,24 @@ def test_a_server_that_reports_nothing_is_asked_again(scripted: Served) -> None:
     assert to(url).push(lambda _: done, print).refused == {}
 
 
+def test_a_report_counts_for_its_own_push_alone(scripted: Served) -> None:
+    scripts = iter(
+        [
+            receives(told(b"unpack ok\n", b"ok refs/heads/x\n")),
+            receives(b"", capabilities=b"delete-refs"),
+            receives(b"", capabilities=b"delete-refs"),
+        ]
+    )
+    order = PushOrder({"refs/heads/x": "2" * 40}, OutgoingPack(0, iter(())))
+
+    def script(given: IO[bytes], out: IO[bytes]) -> None:
+        next(scripts)(given, out)
+
+    transport = to(scripted(script))
+    assert transport.push(lambda _: order, print).refused == {}
+    assert set(transport.push(lambda _: order, print).refused) == {"refs/heads/x"}
+
+
 def test_a_broken_pack_is_refused(git_daemon: GitServer, tmp_path: Path) -> None:
     remote = bare_repository(git_daemon.folder)
     here = history(tmp_path / "here", 3)
