@@ -8,6 +8,7 @@ import pytest
 
 from perdure.git.errors import HistoryError
 from perdure.git.wire.errors import RemoteProblem
+from tests.cli.command import run_command
 from tests.conftest import assert_sound, git
 from tests.rescue.devices import add_backup, clone, edit, refs, say, sync, words
 
@@ -98,6 +99,20 @@ def test_a_branch_taken_away_goes_there_and_on_the_other_device(
     for path in (place, second):
         assert refs(path)[f"refs/perdure/kept/{tip}"] == tip
     assert "only on the side" in words(second, tip)
+
+
+def test_the_line_of_the_first_branch_that_is_deleted_is_kept_there(
+    first: Path, place: Path
+) -> None:
+    git(first, "switch", "-q", "-c", "side")
+    say(first, "only on the side")
+    git(first, "switch", "-q", "main")
+    sync(first)
+    tip = git(first, "rev-parse", "side").strip()
+    assert run_command("branch", "side", "--delete", "--yes", cwd=first).returncode == 0
+    sync(first)
+    assert "refs/heads/side" not in refs(place)
+    assert refs(place)[f"refs/perdure/kept/{tip}"] == tip
 
 
 def test_a_branch_that_moved_meanwhile_stays(first: Path, second: Path, place: Path) -> None:

@@ -47,6 +47,7 @@ _COMMANDS = {
     "sync": ("sync", "Bring this machine and a remote to the same state."),
     "clone": ("clone", "Bring a companion back from a remote."),
     "backup": ("sync:backup", "Push to every remote, and say what is unproven."),
+    "drill": ("drill", "Prove that a restore from a remote works."),
     "archive": ("archive", "Copy everything to a folder, and end the conversation."),
     "remove": ("remove", "Move a companion to the trash, once a copy is verified."),
     "persona": ("persona", "Read, edit and check the persona."),

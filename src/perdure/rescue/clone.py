@@ -16,12 +16,12 @@ from perdure.git.errors import HistoryError
 from perdure.git.operations.log import SYNC, Trail
 from perdure.git.operations.operation import perform
 from perdure.git.refs.refs import HEADS, REMOTES
-from perdure.git.remotes.fetch import fetched
+from perdure.git.remotes.fetch import Fetched, fetched
 from perdure.git.remotes.record import RemoteRecord, write_record
 from perdure.git.remotes.settings import add_remote
-from perdure.git.repository.create import fresh_repository
+from perdure.git.repository.create import FreshRepository, fresh_repository
 from perdure.git.repository.repository import Repository
-from perdure.git.wire.errors import RemoteProblem
+from perdure.git.wire.errors import EmptyRemote
 from perdure.git.wire.transport import Transport
 from perdure.snapshot.companion import best_branch
 
@@ -65,23 +65,14 @@ def clone(
         progress: called with what is being done, in words.
 
     Raises:
-        RemoteProblem: the remote cannot be reached, has nothing, or sends what cannot be taken.
+        EmptyRemote: the remote has nothing yet.
+        RemoteProblem: it cannot be reached, or sends what cannot be taken.
         HistoryError: the place is taken, or cannot be written.
     """
-    with fresh_repository(path) as fresh, fetched(fresh.repo, transport, progress) as got:
-        if not any(ref.startswith(HEADS) for ref in got.refs):
-            raise RemoteProblem(
-                f"there is no companion at {url} yet: it is empty",
-                "nothing was made here",
-                "on the machine that has her: perdure push",
-            )
-        heads = {ref: oid for ref, oid in got.refs.items() if ref.startswith(HEADS)}
-        seen = {f"{REMOTES}{remote}/{ref.removeprefix(HEADS)}": oid for ref, oid in heads.items()}
-        fresh.put_refs({**got.refs, **seen})
-        branch = best_branch(fresh.repo, got.head)
-        progress("writing her files")
-        left_out = fresh.check_out(branch)
+    with fresh_repository(path) as fresh:
+        got, branch, left_out = restore_into(fresh, transport, url, progress, remote=remote)
         add_remote(fresh.repo, remote, url)
+    heads = {oid for ref, oid in got.refs.items() if ref.startswith(HEADS)}
     # Without the note nothing is lost, so the clone stands all the same.
     with suppress(HistoryError), Repository.open(path) as repo:
         write_record(repo, remote, RemoteRecord(url, agreed=got.refs))
@@ -91,13 +82,51 @@ def clone(
             SYNC,
             f"cloned from {remote}",
             author=Workspace(repo).author,
-            trail=Trail(came=tuple(sorted({*heads.values()}))),
+            trail=Trail(came=tuple(sorted(heads))),
         )
     return Cloned(
         path,
         branch,
         (got.head or "").removeprefix(HEADS),
-        len(heads),
+        sum(ref.startswith(HEADS) for ref in got.refs),
         sum(ref.startswith("refs/tags/") for ref in got.refs),
         tuple(left_out),
     )
+
+
+def restore_into(
+    fresh: FreshRepository,
+    transport: Transport,
+    url: str,
+    progress: Callable[[str], None],
+    *,
+    remote: str | None = None,
+) -> tuple[Fetched, str, list[tuple[str, str]]]:
+    """Fetch everything, and check out the branch that has the companion.
+
+    Args:
+        fresh: where to.
+        transport: the way to the remote.
+        url: the address, for errors.
+        progress: called with what is being done, in words.
+        remote: name under which its branches are noted as seen; None: they are not.
+
+    Returns:
+        What came, the branch, and the files that were not written, each with the reason.
+
+    Raises:
+        EmptyRemote, RemoteProblem, HistoryError: as for `clone`.
+    """
+    with fetched(fresh.repo, transport, progress) as got:
+        heads = {ref: oid for ref, oid in got.refs.items() if ref.startswith(HEADS)}
+        if not heads:
+            raise EmptyRemote(
+                f"there is no companion at {url} yet: it is empty",
+                "nothing was made here",
+                "on the machine that has her: perdure push",
+            )
+        seen = {f"{REMOTES}{remote}/{ref.removeprefix(HEADS)}": oid for ref, oid in heads.items()}
+        fresh.put_refs({**got.refs, **(seen if remote else {})})
+        branch = best_branch(fresh.repo, got.head)
+        progress("writing her files")
+        return got, branch, fresh.check_out(branch)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from perdure.git.refs.refs import HEADS
+from perdure.git.remotes.proof import drop_drills
 from perdure.git.remotes.reconcile import travelling
 from perdure.git.remotes.record import RemoteRecord, drop_record, write_record
 from perdure.git.remotes.seen import forget_branches
@@ -171,6 +172,7 @@ def leave(repo: Repository, name: str) -> None:
     remove_remote(repo, name)
     forget_branches(repo, name)
     drop_record(repo, name)
+    drop_drills(repo, name)
 
 
 def clone_from(text: str, folder: Path, progress: Callable[[str], None]) -> Cloned:

@@ -34,7 +34,7 @@ class AtRisk:
         if not self.turns:
             return "no turn is on this machine alone"
         more = "" if self.is_all else "more than "
-        age = f", oldest {_age(now() - self.oldest)}" if self.oldest else ""
+        age = f", oldest {age_text(now() - self.oldest)}" if self.oldest else ""
         return f"{more}{plural(self.turns, 'turn')} on no remote{age}"
 
     def to_dict(self) -> dict[str, object]:
@@ -84,11 +84,11 @@ def at_risk(repo: Repository) -> AtRisk | None:
     if not remotes:
         return None
     records = [read_record(repo, each.name, each.url) for each in remotes]
-    return _lacks(repo, [oid for record in records for oid in record.agreed.values()])
+    return turns_beyond(repo, [oid for record in records for oid in record.agreed.values()])
 
 
 def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteRow:
-    lacks = _lacks(repo, record.agreed.values())
+    lacks = turns_beyond(repo, record.agreed.values())
     synced = None
     if record.synced_at is not None:
         synced = datetime.fromtimestamp(record.synced_at).astimezone()
@@ -102,13 +102,13 @@ def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteR
     else:
         state = "has everything"
     if synced is not None:
-        state += f", last synced {_age(now() - synced)} ago"
+        state += f", last synced {age_text(now() - synced)} ago"
     if record.trouble:
         state += f"; the last try failed: {record.trouble}"
     return RemoteRow(name, url, state, synced, lacks, paused, record.trouble)
 
 
-def _lacks(repo: Repository, known: Iterable[str]) -> AtRisk:
+def turns_beyond(repo: Repository, known: Iterable[str]) -> AtRisk:
     """The turns of all branches that some commits do not have in their past."""
     parts = repo.parts()
     kept = [
@@ -127,7 +127,7 @@ def _lacks(repo: Repository, known: Iterable[str]) -> AtRisk:
     return AtRisk(len(turns), min(turns.values(), default=None))
 
 
-def _age(age: timedelta) -> str:
+def age_text(age: timedelta) -> str:
     """A length of time in its largest unit."""
     seconds = max(0, int(age.total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

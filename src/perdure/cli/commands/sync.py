@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -9,7 +10,7 @@ import click
 from perdure.cli.options import given, yes_option
 from perdure.cli.render.output import as_json, print_line
 from perdure.cli.render.progress import SpokenProgress
-from perdure.cli.target import open_workspace, usual_options
+from perdure.cli.target import open_repository, open_workspace, usual_options
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from perdure.git.remotes.settings import Remote
     from perdure.git.wire.errors import RemoteProblem
     from perdure.rescue.sync import SyncResult
+
+_UNPROVEN = 3
 
 keep_option = click.option(
     "--keep",
@@ -75,9 +78,16 @@ def pull(remote: str | None, keep: Literal["here", "there"] | None) -> None:
 def backup() -> None:
     """Push to every remote, and say what is not proven to be safe.
 
-    Exit code 3: something is on no remote, or no restore has been proven (perdure drill).
+    Exit code 3: something is on no remote, or no restore is proven (perdure drill).
     """
+    from perdure.views.proof import proof_state
+
     _run(None, takes=False)
+    with open_repository() as repo:
+        state = proof_state(repo)
+    if state is not None and not state.is_well:
+        print_line(f"perdure: {state}. To prove that a restore works: perdure drill", err=True)
+        sys.exit(_UNPROVEN)
 
 
 def _run(

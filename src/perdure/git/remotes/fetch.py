@@ -15,7 +15,7 @@ from perdure.git.objects.fsck import Trouble
 from perdure.git.packs.incoming import IncomingPack, check_incoming
 from perdure.git.paths import shown
 from perdure.git.remotes.reconcile import travelling
-from perdure.git.wire.errors import RemoteProblem
+from perdure.git.wire.errors import OddContent
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -38,7 +38,8 @@ def fetched(
     """Fetch; within the ``with`` statement git leaves alone what came, until refs lead to it.
 
     Raises:
-        RemoteProblem: the remote cannot be reached, or it sends what cannot be taken.
+        OddContent: it sends what cannot be taken.
+        RemoteProblem: the remote cannot be reached.
         DamagedRepository: what came is broken or incomplete; nothing of it stays.
         StorageFull, ReadOnly, WriteFailed: nothing of it stays.
     """
@@ -70,12 +71,12 @@ def fetched(
 
 
 def _refuse_odd(troubles: Sequence[Trouble]) -> None:
-    """Raise RemoteProblem where what came is not what a companion may hold."""
+    """Raise OddContent where what came is not what a companion may hold."""
     # Links and submodules may be in a history; they are never written out.
     odd = [each for each in troubles if each.kind not in {"link", "submodule"}]
     if odd:
         where = f" ({shown(odd[0].path)})" if odd[0].path else ""
-        raise RemoteProblem(
+        raise OddContent(
             f"the remote sent what may not be in a companion: {odd[0].says}{where}",
             "nothing of it was taken, and all that is here stays as it is",
             "look at it with git, in a clone that you throw away",

@@ -49,10 +49,12 @@ def lines_to_keep(repo: Repository, extra: tuple[str, ...] = ()) -> list[RefMove
 
 def _hidden(repo: Repository) -> list[str]:
     """Tips that operations have hidden, the newest first."""
-    found: list[str] = []
-    for entry in oplog.walk_log(repo.parts().refs.read(OPS), repo.commit_info):
-        found += repo.commits.parents(entry.id)[1:]
-    return found
+    entries = oplog.walk_log(repo.parts().refs.read(OPS), repo.commit_info)
+    operations = [entry.id for entry in entries]
+    known = set(operations)
+    parents = (parent for oid in operations for parent in repo.commits.parents(oid))
+    # The operation before is a parent too, but of the first one, which has hidden tips only.
+    return [oid for oid in parents if oid not in known]
 
 
 def _commit(repo: Repository, oid: str) -> str | None:

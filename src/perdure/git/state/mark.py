@@ -242,6 +242,16 @@ def _learn(layout: Layout, mark: str) -> None:
         disk.sync_folder(known_folder())
 
 
+def forget(layout: Layout) -> None:
+    """Forget the mark of a copy that is about to be removed, unless another folder has it too."""
+    mark = _read_mark(layout.state)
+    if mark is None or any(where[1:] != _inode(layout.git_dir) for where in _places(mark)):
+        return
+    for path in (_file_of(mark), _file_of(mark).with_suffix(".told")):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 def _forget_oldest() -> None:
     files = list(known_folder().iterdir())
     if len(files) >= _KNOWN:

@@ -52,6 +52,14 @@ class NoRepositoryThere(RemoteProblem):
     """The server answers, and has no such repository, or none for this user."""
 
 
+class EmptyRemote(RemoteProblem):
+    """There is a repository, and it has no branch."""
+
+
+class OddContent(RemoteProblem):
+    """The remote sends what may not be in a companion, or not all of what belongs to it."""
+
+
 class NotAllowed(RemoteProblem):
     """The server knows who is asking, and forbids it."""
 

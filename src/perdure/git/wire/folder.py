@@ -21,7 +21,7 @@ from perdure.git.layout import Layout, looks_bare, shallow_ends
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs.outgoing import OutgoingPack
 from perdure.git.refs.refs import HEADS, Moved
-from perdure.git.wire.errors import RemoteProblem
+from perdure.git.wire.errors import NoRepositoryThere, RemoteProblem, Unreachable
 from perdure.git.wire.transport import Advertised, PushOrder, PushResult
 from perdure.git.worktree.git_folder import GitFolder
 
@@ -206,8 +206,11 @@ def _git_dir(path: Path) -> Path:
         return path
     if (path / ".git").is_dir():
         return path / ".git"
-    there = "there is nothing there" if not path.exists() else "there is no git repository there"
-    raise RemoteProblem(
+    # An empty folder is where a disk is mounted once it is plugged in.
+    is_away = not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    there = "there is nothing there" if is_away else "there is no git repository there"
+    kind = Unreachable if is_away else NoRepositoryThere
+    raise kind(
         f"{path} cannot be used as a remote: {there}",
         "nothing was changed",
         "if it is a disk, plug it in; else see perdure remote list",

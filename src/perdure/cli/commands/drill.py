@@ -1,0 +1,74 @@
+"""``perdure drill``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.render.output import as_json, print_line
+from perdure.cli.render.progress import SpokenProgress
+from perdure.cli.target import open_workspace, usual_options
+
+if TYPE_CHECKING:
+    from perdure.git.remotes.settings import Remote
+    from perdure.git.repository.repository import Repository
+    from perdure.rescue.drill.report import Depth
+
+_UNPROVEN = 3
+
+
+@click.command("drill")
+@click.argument("remote", required=False)
+@click.option("--full", "depth", flag_value="full", default=True, help="Restore all of it.")
+@click.option("--last", is_flag=True, help="Show the last report; nothing is tried.")
+@usual_options
+def command(remote: str | None, depth: Depth, *, last: bool) -> None:
+    """Prove that a restore works: bring the companion back from a remote, and look at all of her.
+
+    Everything comes back into a scratch folder that is removed afterwards; the companion here is
+    only read. Every object is hashed and connected, every conversation read, the indexes are built
+    again, turns counted and compared with those here, and the last prompts rebuilt and compared by
+    their hashes.
+
+    Without REMOTE: from all of them.
+
+    The exit code is 0 if a restore is proven and no turn is at risk; 3 if it is not proven, too
+    old, or a turn is on no remote or newer than the proof; 1 if a backup cannot be restored.
+    """
+    from perdure.rescue.drill.run import drill
+    from perdure.rescue.run import chosen_remotes
+    from perdure.views.proof import proof_state
+
+    progress = SpokenProgress()
+    with open_workspace(reading=True) as workspace:
+        repo = workspace.repo
+        remotes = chosen_remotes(repo, remote)
+        if last:
+            reports = [_last(repo, each) for each in remotes]
+        else:
+            reports = [drill(repo, each, depth, progress).to_dict() for each in remotes]
+        progress.clear()
+        state = proof_state(repo)
+    if state is None:
+        return
+    if not as_json({"state": state.to_dict(), "remotes": reports}):
+        from perdure.cli.render.drill import report_lines
+
+        for report in reports:
+            for line in report_lines(report):
+                print_line(line)
+        print_line(f"{str(state)[:1].upper()}{str(state)[1:]}.")
+    verdicts = {report.get("verdict") for report in reports}
+    if "broken" in verdicts:
+        sys.exit(1)
+    if verdicts != {"proven"} or not state.is_well:
+        sys.exit(_UNPROVEN)
+
+
+def _last(repo: Repository, remote: Remote) -> dict[str, object]:
+    from perdure.git.remotes.proof import read_drills
+
+    found = read_drills(repo, remote.name, remote.url).report
+    return found or {"remote": remote.name, "url": remote.url, "verdict": "unproven"}

@@ -1,0 +1,171 @@
+"""Drills one remote, and keeps what came of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from perdure.companion.clock import now
+from perdure.git.errors import DamagedRepository, HistoryError, ReadOnly, StorageFull, WriteFailed
+from perdure.git.operations.branches import branches
+from perdure.git.refs.refs import HEADS
+from perdure.git.remotes.proof import Proof, read_drills, write_drills
+from perdure.git.remotes.record import read_record
+from perdure.git.remotes.settings import Remote
+from perdure.git.wire.address import parse_address
+from perdure.git.wire.errors import (
+    CutOff,
+    EmptyRemote,
+    NoRepositoryThere,
+    OddContent,
+    RemoteProblem,
+    TooMuch,
+    UnsupportedRemote,
+)
+from perdure.rescue.drill.report import Depth, DrillReport, Verdict
+from perdure.rescue.drill.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from perdure.git.repository.repository import Repository
+
+_LOST = (EmptyRemote, NoRepositoryThere)
+_BROKEN = (DamagedRepository, OddContent, TooMuch, UnsupportedRemote)
+_HERE = (StorageFull, ReadOnly, WriteFailed)
+_CORRUPT = ("corrupt", "missing", "unable to read", "bad object", "loose object", "inflate")
+"""Words with which git's own server side ends a fetch that it has no whole objects for."""
+_OID = re.compile(r"\b[0-9a-f]{40}\b")
+_ROOM = 3
+"""A copy with its files and indexes takes about so many times what the objects take."""
+_ROOM_LEAST = 64 * 1024 * 1024
+
+
+def drill(
+    repo: Repository,
+    remote: Remote,
+    depth: Depth,
+    progress: Callable[[str], None] = lambda _: None,
+) -> DrillReport:
+    """Drill one remote, and note down what came of it. The companion here is only read.
+
+    Raises:
+        HistoryError: the companion here cannot be read, or the report cannot be kept.
+    """
+    report = DrillReport(remote.name, remote.url, depth, now())
+    begun = time.monotonic()
+    _ask_as_stranger(repo, remote, report, progress)
+    try:
+        _drill(repo, remote, report, progress)
+    except HistoryError as problem:
+        _judge(repo, remote, report, problem)
+    report.findings.sort(key=lambda each: list(Verdict).index(each.kind), reverse=True)
+    report.seconds = time.monotonic() - begun
+    _note(repo, remote, report)
+    return report
+
+
+def _drill(
+    repo: Repository, remote: Remote, report: DrillReport, progress: Callable[[str], None]
+) -> None:
+    from perdure.rescue.drill.restore import look_at_all, restored
+    from perdure.rescue.run import opened
+
+    with (
+        scratch_folder(_room(repo)) as folder,
+        opened(remote) as transport,
+        restored(folder, transport, report, progress) as copy,
+    ):
+        look_at_all(repo, copy, report, progress)
+
+
+def _room(repo: Repository) -> int:
+    files = (repo.git_dir / "objects").rglob("*")
+    return _ROOM * sum(path.lstat().st_size for path in files) + _ROOM_LEAST
+
+
+def _ask_as_stranger(
+    repo: Repository, remote: Remote, report: DrillReport, progress: Callable[[str], None]
+) -> None:
+    """Find out whether anybody can read the place, unless that was agreed to."""
+    address = parse_address(remote.url)
+    if address.scheme == "file" or read_record(repo, remote.name, remote.url).is_public_agreed:
+        return
+    from perdure.git.wire.public import is_public
+
+    progress(f"asking as a stranger whether anybody can read {remote.name}")
+    if is_public(address):
+        report.add(
+            Verdict.UNPROVEN,
+            f"ANYBODY CAN READ {remote.url}, and with it every conversation",
+            "make it private there; or add it again with --public if that is what you want",
+        )
+
+
+def _judge(repo: Repository, remote: Remote, report: DrillReport, problem: HistoryError) -> None:
+    """Say what an error means: a backup that is broken, or one that could not be asked."""
+    name = remote.name
+    had_some = bool(read_record(repo, name, remote.url).agreed)
+    words = problem.what.lower()
+    is_broken = (
+        isinstance(problem, _BROKEN)
+        or (isinstance(problem, _LOST) and had_some)
+        or (isinstance(problem, RemoteProblem) and any(word in words for word in _CORRUPT))
+    )
+    if is_broken:
+        report.add(
+            Verdict.BROKEN,
+            f"nothing can be restored from {name}: {problem.what}{_named_here(repo, problem.what)}",
+            "what is here is whole: add an empty place (perdure remote add NAME ADDRESS) and push "
+            "to it; then look at the old one with git fsck --full",
+        )
+    elif isinstance(problem, EmptyRemote):
+        report.add(Verdict.UNPROVEN, f"nothing was pushed to {name} yet", f"perdure push {name}")
+    elif isinstance(problem, (RemoteProblem, *_HERE)):
+        step = problem.next_step
+        if isinstance(problem, CutOff):
+            step = "try again; if it stays so, look at it there with git fsck --full"
+        report.add(Verdict.UNPROVEN, f"{name} could not be tried: {problem.what}", step)
+    else:
+        raise problem
+
+
+def _named_here(repo: Repository, text: str) -> str:
+    """What an object that an error names is called here; "" where that is not known."""
+    found = _OID.search(text)
+    if found is None:
+        return ""
+    for branch in branches(repo):
+        for entry in repo.files("", branch.commit):
+            if entry.oid == found[0]:
+                return f" ({entry.path})"
+    return ""
+
+
+def _note(repo: Repository, remote: Remote, report: DrillReport) -> None:
+    """Keep the report, and the proof if it is one."""
+    known = read_drills(repo, remote.name, remote.url)
+    at = report.at.timestamp()
+    record = msgspec.structs.replace(known, tried_at=at, report=report.to_dict())
+    if report.verdict is Verdict.BROKEN:
+        failure = next(each.what for each in report.findings if each.kind is Verdict.BROKEN)
+        record = msgspec.structs.replace(record, proof=None, failure=failure)
+    elif report.tips:
+        record = msgspec.structs.replace(record, proof=_proof(report, known.proof), failure="")
+    write_drills(repo, remote.name, record)
+
+
+def _proof(report: DrillReport, before: Proof | None) -> Proof:
+    at = report.at.timestamp()
+    counted = {each.name: each.there for each in report.branches if each.there is not None}
+    return Proof(
+        at,
+        dict(report.tips),
+        report.covers,
+        {f"{HEADS}{name}": count for name, count in counted.items()},
+        full_at=before.full_at if report.depth == "quick" and before is not None else at,
+        newest=report.newest,
+        spoke=tuple(each.backend for each in report.replies if not each.problem),
+    )

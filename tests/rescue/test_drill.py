@@ -1,0 +1,333 @@
+"""A drill: what it proves, what it finds on a place that is damaged, and that it leaves nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from platformdirs import user_cache_path, user_data_path
+
+from perdure.git.remotes.proof import read_drills
+from perdure.git.remotes.settings import find_remote, list_remotes
+from perdure.git.repository.repository import Repository
+from perdure.rescue.drill.report import DrillReport, Verdict
+from perdure.rescue.drill.run import drill
+from perdure.views.proof import ProofState, proof_state
+from tests.cli.command import run_command
+from tests.conftest import git, no_room
+from tests.git_servers import GitServer, bare_repository
+from tests.rescue.devices import add_backup, clone, say, sync
+
+pytest_plugins = ["tests.git_servers"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "place.git"
+
+
+@pytest.fixture
+def backed_up(companion: Path, place: Path) -> Path:
+    say(companion, "the first thing", "the second thing")
+    git(companion, "branch", "side", "HEAD~1")
+    git(companion, "tag", "-a", "-m", "a note", "one", "HEAD~1")
+    add_backup(companion, place)
+    sync(companion)
+    return companion
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """After every drill the scratch place is empty, and no mark of a copy is kept."""
+    known = user_data_path("perdure", appauthor=False) / "known"
+    yield
+    place = user_cache_path("perdure", appauthor=False) / "drills"
+    assert not place.exists() or list(place.iterdir()) == []
+    assert not known.exists() or len(list(known.glob("?" * 32))) <= 3
+
+
+def drilled(path: Path, name: str = "origin") -> DrillReport:
+    with Repository.open(path) as repo:
+        return drill(repo, find_remote(repo, name), "full")
+
+
+def state(path: Path) -> ProofState:
+    with Repository.open(path) as repo:
+        found = proof_state(repo)
+    assert found is not None
+    return found
+
+
+def told(report: DrillReport) -> str:
+    return "\n".join(finding.what for finding in report.findings)
+
+
+def code(path: Path, *words: str) -> int:
+    return run_command("drill", *words, cwd=path).returncode
+
+
+def snapshot(path: Path) -> dict[str, bytes]:
+    """Every file of a companion, but for what drills note."""
+    return {
+        str(each.relative_to(path)): each.read_bytes()
+        for each in path.rglob("*")
+        if each.is_file() and "drills" not in each.parts
+    }
+
+
+def pack_all(place: Path) -> Path:
+    git(place, "repack", "-a", "-d", "-q")
+    pack = next((place / "objects/pack").glob("*.pack"))
+    pack.chmod(0o600)
+    return pack
+
+
+def drop_object(place: Path, oid: str) -> None:
+    for pack in sorted((place / "objects/pack").glob("*.pack")):
+        moved = place / pack.name
+        shutil.move(pack, moved)
+        pack.with_suffix(".idx").unlink()
+        with moved.open("rb") as file:
+            git_in(place, "unpack-objects", "-q", file.read())
+        moved.unlink()
+    (place / "objects" / oid[:2] / oid[2:]).unlink()
+
+
+def git_in(place: Path, *words: str | bytes) -> None:
+    import subprocess
+
+    *plain, data = words
+    subprocess.run(["git", "-C", str(place), *plain], input=data, check=True, capture_output=True)
+
+
+def test_a_whole_backup_is_proven_and_nothing_here_is_touched(backed_up: Path) -> None:
+    before = snapshot(backed_up)
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.PROVEN
+    assert told(report) == ""
+    assert snapshot(backed_up) == before
+    assert {each.name: (each.here, each.there) for each in report.branches} == {
+        "main": (3, 3),  # the greeting is one
+        "side": (2, 2),
+    }
+    assert report.prompts == 2
+    count = git(backed_up, "rev-list", "--objects", "--branches", "--tags").splitlines()
+    assert report.objects == len(count)
+    assert state(backed_up).is_well
+    assert str(state(backed_up)).endswith("0 turns at risk")
+
+
+def test_the_command_says_proven_at_risk_and_broken_by_its_exit_code(
+    backed_up: Path, place: Path
+) -> None:
+    assert code(backed_up, "--last") == 3
+    assert code(backed_up) == 0
+    assert code(backed_up, "--last") == 0
+    say(backed_up, "only here")
+    assert code(backed_up, "--last") == 3
+    assert state(backed_up).on_none.turns == 1
+    assert code(backed_up) == 3
+    sync(backed_up)
+    assert state(backed_up).on_none.turns == 0
+    assert state(backed_up).newer.turns == 1
+    assert code(backed_up, "--last") == 3
+    assert code(backed_up) == 0
+    pack = pack_all(place)
+    pack.write_bytes(pack.read_bytes()[:400])
+    assert code(backed_up) == 1
+    assert code(backed_up, "--last") == 1
+    assert code(backed_up, "--deep") == 2
+    assert code(backed_up, "nowhere") == 1
+
+
+def test_without_a_remote_it_says_so(companion: Path) -> None:
+    done = run_command("drill", cwd=companion)
+    assert done.returncode == 1
+    assert "no remote yet" in done.stderr
+
+
+def test_a_missing_object_is_named(backed_up: Path, place: Path) -> None:
+    blob = git(backed_up, "rev-parse", "HEAD:persona/10-who.md").strip()
+    drop_object(place, blob)
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.BROKEN
+    assert blob in told(report)
+    assert "persona/10-who.md" in told(report)
+    assert not state(backed_up).is_proven
+
+
+def test_a_flipped_bit_is_found(backed_up: Path, place: Path) -> None:
+    pack = pack_all(place)
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 4
+    pack.write_bytes(data)
+    assert drilled(backed_up).verdict is Verdict.BROKEN
+
+
+def test_a_truncated_pack_is_found(backed_up: Path, place: Path) -> None:
+    pack = pack_all(place)
+    pack.write_bytes(pack.read_bytes()[:-300])
+    assert drilled(backed_up).verdict is Verdict.BROKEN
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
+def test_damage_behind_a_server_is_found(
+    companion: Path, served: Path, git_daemon: GitServer, damage: str
+) -> None:
+    say(companion, "the first thing", "the second thing")
+    served = bare_repository(served)
+    git(companion, "push", "-q", str(served), "main")
+    with Repository.open(companion) as repo:
+        from perdure.git.remotes.settings import add_remote
+
+        add_remote(repo, "origin", f"{git_daemon.url}/mira.git")
+    assert drilled(companion).verdict is Verdict.PROVEN
+    pack = pack_all(served)
+    data = bytearray(pack.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 4
+    elif damage == "cut":
+        data = data[:-300]
+    pack.write_bytes(data)
+    if damage == "missing":
+        drop_object(served, git(companion, "rev-parse", "HEAD:persona/10-who.md").strip())
+    report = drilled(companion)
+    if damage == "cut":
+        # The server hangs up without a word: it might as well be the network.
+        assert report.verdict is Verdict.UNPROVEN
+        assert "git fsck" in report.findings[0].next_step
+    else:
+        assert report.verdict is Verdict.BROKEN
+
+
+def test_an_older_tip_puts_turns_at_risk(backed_up: Path, place: Path) -> None:
+    assert drilled(backed_up).verdict is Verdict.PROVEN
+    git(place, "update-ref", "refs/heads/main", "main~1")
+    git(place, "gc", "-q", "--prune=now")
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.UNPROVEN
+    assert "1 turn of this companion did not come back" in told(report)
+    assert state(backed_up).newer.turns == 1
+
+
+def test_a_branch_a_tag_and_a_kept_line_that_are_gone_are_named(
+    backed_up: Path, place: Path
+) -> None:
+    git(backed_up, "branch", "third", "main")
+    git(backed_up, "switch", "-q", "third")
+    say(backed_up, "on a line of its own")
+    git(backed_up, "switch", "-q", "main")
+    sync(backed_up)
+    tip = git(backed_up, "rev-parse", "third").strip()
+    done = run_command("branch", "third", "--delete", "--yes", cwd=backed_up)
+    assert done.returncode == 0, done.stderr
+    sync(backed_up)
+    assert drilled(backed_up).verdict is Verdict.PROVEN
+    for ref in ("refs/heads/side", "refs/tags/one", f"refs/perdure/kept/{tip}"):
+        git(place, "update-ref", "-d", ref)
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.UNPROVEN
+    assert "1 branch of this companion did not come back (side)" in told(report)
+    assert "1 tag of this companion did not come back (one)" in told(report)
+    assert "1 kept line of this companion did not come back" in told(report)
+
+
+def test_an_empty_place_is_unproven_and_one_that_was_emptied_is_broken(
+    companion: Path, backed_up: Path, place: Path, tmp_path: Path
+) -> None:
+    add_backup(backed_up, tmp_path / "empty.git", "empty")
+    assert drilled(backed_up, "empty").verdict is Verdict.UNPROVEN
+    shutil.rmtree(place)
+    git(tmp_path, "init", "-q", "--bare", "place.git")
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.BROKEN
+    assert "it is empty" in told(report)
+
+
+def test_another_companion_is_not_a_backup(backed_up: Path, place: Path, tmp_path: Path) -> None:
+    shutil.rmtree(place)
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "place.git")
+    git(tmp_path, "init", "-q", "-b", "main", "stranger")
+    git(tmp_path / "stranger", "commit", "-q", "--allow-empty", "-m", "something else")
+    git(tmp_path / "stranger", "push", "-q", str(place), "main")
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.BROKEN
+    assert "another companion" in told(report)
+
+
+def test_a_chunk_that_is_damaged_only_there_is_named(
+    backed_up: Path, place: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "-q", "-b", "main", str(place), "by-git")
+    chunk = next((tmp_path / "by-git/conversations").rglob("*.md"))
+    chunk.write_bytes(b"not what it was\n\xff\n" + chunk.read_bytes())
+    git(tmp_path / "by-git", "commit", "-q", "-am", "broken by hand")
+    git(tmp_path / "by-git", "push", "-q", "origin", "main")
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.BROKEN
+    assert chunk.name in told(report)
+
+
+def test_a_chunk_that_is_damaged_here_too_is_told_and_no_more(backed_up: Path) -> None:
+    chunk = next((backed_up / "conversations").rglob("*.md"))
+    chunk.write_bytes(b"not what it was\n" + chunk.read_bytes())
+    git(backed_up, "commit", "-q", "-am", "broken by hand")
+    sync(backed_up)
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.PROVEN
+    assert "is no other here" in told(report)
+
+
+def test_a_place_that_is_away_keeps_its_proof(backed_up: Path, place: Path) -> None:
+    drilled(backed_up)
+    place.rename(place.with_name("unplugged"))
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.UNPROVEN
+    assert "could not be tried" in told(report)
+    assert state(backed_up).is_proven
+    place.mkdir()
+    assert drilled(backed_up).verdict is Verdict.UNPROVEN
+    (place / "something").write_text("else")
+    assert drilled(backed_up).verdict is Verdict.BROKEN
+
+
+def test_a_full_disk_is_no_fault_of_the_backup(backed_up: Path) -> None:
+    drilled(backed_up)
+    with no_room(), Repository.open(backed_up) as repo, pytest.raises(Exception, match="space"):
+        drill(repo, list_remotes(repo)[0], "full")
+    assert state(backed_up).is_proven
+
+
+def test_another_device_s_turns_are_proven_too(
+    backed_up: Path, place: Path, tmp_path: Path
+) -> None:
+    second = clone(place, tmp_path / "second")
+    say(second, "from the second")
+    sync(second)
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.PROVEN
+    assert ("main", 3, 4) in {(each.name, each.here, each.there) for each in report.branches}
+    assert state(backed_up).is_well
+
+
+def test_a_remote_taken_away_takes_its_proof_along(backed_up: Path) -> None:
+    drilled(backed_up)
+    assert run_command("remote", "remove", "origin", cwd=backed_up).returncode == 0
+    with Repository.open(backed_up) as repo:
+        assert proof_state(repo) is None
+        assert read_drills(repo, "origin", "").proof is None
+        assert not (repo.state_dir / "drills" / "origin.json").exists()
+
+
+def test_backup_says_what_is_unproven(backed_up: Path) -> None:
+    done = run_command("backup", "--yes", cwd=backed_up)
+    assert done.returncode == 3
+    assert "no restore is proven" in done.stderr
+    drilled(backed_up)
+    assert run_command("backup", "--yes", cwd=backed_up).returncode == 0
+    say(backed_up, "something new")
+    done = run_command("backup", "--yes", cwd=backed_up)
+    assert done.returncode == 3
+    assert "1 turn newer than the proof" in done.stderr
