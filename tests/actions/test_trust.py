@@ -14,14 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perdure.actions.agreement import RECORD_FILE, begin_agreement
 from perdure.actions.trust import (
-    RECORD_FILE,
-    begin_record,
     confirm,
     destination_digest,
     is_confirmed,
+    manifests_written_here,
     unconfirmed_backends,
-    written_here,
 )
 from perdure.chat.events import Failed, Saved
 from perdure.chat.session import Session
@@ -166,7 +165,7 @@ async def test_a_hand_edit_of_the_work_tree_is_the_users_own(
     companion: Path, server: ApiServer
 ) -> None:
     with Repository.open(companion) as repo:
-        begin_record(repo)
+        begin_agreement(repo)
     text = b"# mine, at home\n" + render_manifest(far(server.address))
     (companion / "backends" / "far.yaml").write_bytes(text)
     settings = companion / "companion.yaml"
@@ -186,7 +185,7 @@ async def test_a_hand_edit_of_what_waits_confirms_nothing(
 ) -> None:
     commit_manifest(companion, far(server.address))
     with Repository.open(companion) as repo:
-        begin_record(repo)
+        begin_agreement(repo)
     path = companion / "backends" / "far.yaml"
     path.write_bytes(path.read_bytes().replace(b"tiny", b"big") + b"context_window: 2048\n")
     await say(companion)
@@ -198,24 +197,24 @@ def test_what_a_cut_off_merge_left_is_not_the_users_own(companion: Path) -> None
     data = render_manifest(far("https://eve.invalid/v1"))
     change = Change("backends/far.yaml", data)
     with Repository.open(companion) as repo:
-        assert written_here(repo, [change]) == []  # no record yet
-        begin_record(repo)
-        assert [each.name for each in written_here(repo, [change])] == ["far"]
+        assert manifests_written_here(repo, [change]) == []  # no record yet
+        begin_agreement(repo)
+        assert [each.name for each in manifests_written_here(repo, [change])] == ["far"]
         subprocess.run(
             ["git", "-C", str(companion), "hash-object", "-w", "--stdin"],
             input=data,
             capture_output=True,
             check=True,
         )
-        assert written_here(repo, [change]) == []
+        assert manifests_written_here(repo, [change]) == []
 
 
 def test_what_lay_in_the_folder_before_is_not_the_users_own(companion: Path) -> None:
     data = render_manifest(far("https://eve.invalid/v1"))
     (companion / "backends" / "far.yaml").write_bytes(data)
     with Repository.open(companion) as repo:
-        begin_record(repo)
-        assert written_here(repo, [Change("backends/far.yaml", data)]) == []
+        begin_agreement(repo)
+        assert manifests_written_here(repo, [Change("backends/far.yaml", data)]) == []
 
 
 def test_a_copied_folder_asks_anew(companion: Path, tmp_path: Path) -> None:
@@ -229,7 +228,7 @@ def test_a_copied_folder_asks_anew(companion: Path, tmp_path: Path) -> None:
         assert [each.name for each in unconfirmed_backends(repo, "HEAD")] == ["far"]
         (copy / "backends" / "far.yaml").write_bytes(render_manifest(mine) + b"# more\n")
         data = (copy / "backends" / "far.yaml").read_bytes()
-        assert written_here(repo, [Change("backends/far.yaml", data)]) == []
+        assert manifests_written_here(repo, [Change("backends/far.yaml", data)]) == []
     with Repository.open(companion) as repo:
         assert unconfirmed_backends(repo, "HEAD") == []
     moved = tmp_path / "moved"

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
+from perdure.actions.agreement import learn_edit, written_here
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.subjects import Edit, describe_edits, edit_subject
-from perdure.actions.trust import confirm, written_here
+from perdure.actions.trust import confirm, manifests_written_here
 from perdure.companion.config.manifest import parse_manifest
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.config.upgrades import SETTINGS
@@ -85,7 +86,8 @@ def _commit_found(
             held.append(trouble)
         else:
             ready.append(change)
-    ours = written_here(repo, ready)
+    ours = manifests_written_here(repo, ready)
+    own = {change.path for change in written_here(repo, ready)}
     by_kind = sorted(ready, key=lambda change: (_kind(change.path), change.path))
     for kind, group in groupby(by_kind, key=lambda change: _kind(change.path)):
         changes = list(group)
@@ -94,9 +96,10 @@ def _commit_found(
         expect = {change.path: repo.oid(change.path, seen) for change in changes}
         repo.commit(changes, message=message, author=author, branch=branch, expect=expect)
         committed.append(describe_edits(made))
-        committed += [
-            rename_notice(each) for each in made if each.path == SETTINGS and rename_notice(each)
-        ]
+        for each in made:
+            if each.path == SETTINGS:
+                learn_edit(repo, each.before, each.after, known=SETTINGS not in own)
+                committed += filter(None, [rename_notice(each)])
     if ours:
         # What cannot be remembered is asked about, no more.
         with suppress(HistoryError):

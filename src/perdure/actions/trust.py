@@ -2,21 +2,25 @@
 
 A manifest decides where the conversation and the key go. One that arrived inside commits (a clone,
 a pull, a merge) is therefore disabled until it is confirmed. What was agreed to is kept as digests
-in ``confirmed-backends.json`` of the repository's state folder, which no clone takes along, and
-bound to the machine and the folder, so that a copied one asks anew.
+in the record of `perdure.actions.agreement`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-import msgspec
-
+from perdure.actions.agreement import (
+    bringer,
+    brought_by_words,
+    open_agreement,
+    read_agreement,
+    written_here,
+)
 from perdure.backends.destination import default_address, destination
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import BackendError
@@ -30,18 +34,13 @@ from perdure.companion.config.manifest import (
     parse_manifest,
 )
 from perdure.companion.errors import CompanionProblem
-from perdure.git import disk, leases
-from perdure.git.errors import HistoryError, MissingObject, storage_errors
 from perdure.git.objects.commit import CommitInfo
-from perdure.git.objects.store import object_id
 from perdure.git.repository.repository import Change, Repository
 from perdure.snapshot.companion import backend_spec, read_companion
 from perdure.snapshot.files import read_small
 
-RECORD_FILE = "confirmed-backends.json"
 _KEPT = 64
 """Digests remembered for each name: other branches may have another manifest under it."""
-_SIZE_LIMIT = 1 << 20
 _SEARCHED = 250
 """Commits that are searched for the one that brought a manifest: who opens a chat waits for it."""
 # How a model is asked, not where the conversation and the key go. A field that is not named here
@@ -80,11 +79,7 @@ class Unconfirmed:
     @property
     def brought_by(self) -> str:
         """The commit that brought the manifest, in words."""
-        if self.commit is None:
-            return f"an older commit (git log -- {manifest_path(self.name)})"
-        info = self.commit
-        at = f"{info.at:%Y-%m-%d %H:%M}"
-        return f'commit {info.id[:10]} of {info.author.name}, {at}, "{info.subject[:60]}"'
+        return brought_by_words(self.commit, manifest_path(self.name))
 
     @property
     def _why(self) -> str:
@@ -103,13 +98,6 @@ class Unconfirmed:
                 f"backend confirm {self.name}"
             ).split()
         )
-
-
-class _Record(msgspec.Struct):
-    place: tuple[str, int]
-    backends: dict[str, list[str]]
-    met: list[str]
-    """Blob ids of manifests that stood in the folder when the record was begun."""
 
 
 def destination_digest(manifest: Manifest) -> str:
@@ -183,35 +171,15 @@ def _waiting(repo: Repository, rev: str, manifest: Manifest, most: int) -> Uncon
         hosted = make_backend(spec).hosted
     except BackendError as error:
         hosted, problem = True, str(error)
-    bringer = _bringer(repo, rev, manifest_path(manifest.name), most)
+    found = bringer(repo, rev, manifest_path(manifest.name), most, _way(manifest.name))
     return Unconfirmed(
-        manifest, destination_digest(manifest), destination(spec), hosted, bringer, problem
+        manifest, destination_digest(manifest), destination(spec), hosted, found, problem
     )
 
 
-def _bringer(repo: Repository, rev: str, path: str, most: int) -> CommitInfo | None:
-    """The commit that gave a manifest its destination, at most ``most`` commits back."""
-    ways: dict[str, str] = {}
-
-    def way(commit: str) -> str:
-        oid = repo.oid(path, commit)
-        if oid is None:
-            return ""
-        if oid not in ways:
-            with suppress(CompanionProblem):
-                ways[oid] = destination_digest(parse_manifest(read_small(repo, oid), path))
-        return ways.get(oid, "")
-
-    at = repo.resolve(rev)
-    now = way(at)
-    with suppress(HistoryError):  # the end of a shallow clone
-        for _ in range(most):
-            info = repo.commit_info(at)
-            same = next((parent for parent in info.parents if way(parent) == now), None)
-            if same is None:
-                return info
-            at = same
-    return None
+def _way(name: str) -> Callable[[bytes], str]:
+    """What a manifest means here: where it leads."""
+    return lambda data: destination_digest(parse_manifest(data, manifest_path(name)))
 
 
 def confirm(repo: Repository, agreed: Iterable[Unconfirmed | Manifest]) -> None:
@@ -220,51 +188,35 @@ def confirm(repo: Repository, agreed: Iterable[Unconfirmed | Manifest]) -> None:
     Raises:
         HistoryError: it cannot be written; nothing more is confirmed than before.
     """
-    with _record(repo) as record:
+    with open_agreement(repo) as record:
         for each in agreed:
             digest = each.digest if isinstance(each, Unconfirmed) else destination_digest(each)
             known = [old for old in record.backends.get(each.name, []) if old != digest]
             record.backends[each.name] = [*known, digest][-_KEPT:]
 
 
-def begin_record(repo: Repository) -> None:
-    """Begin a folder's record where it has none: hand edits made after that are the user's own.
-
-    What lies in the folder at this moment may have come with it, and is confirmed by nothing that
-    happens later but the user's word. Where nothing can be written, nothing is confirmed.
-    """
-    if _read(repo) is None:
-        with suppress(HistoryError), _record(repo):
-            pass
-
-
-def written_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
+def manifests_written_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
     """The manifests among uncommitted edits that the user wrote in this folder.
 
     Not one that leaves it to the driver to say where the conversation goes, away from this machine.
-    Not those whose content git has stored: a merge or a checkout that was cut off left them. Nor
-    an edit of a manifest that still waits to be confirmed: its address may be the stranger's.
+    Nor an edit of a manifest that still waits to be confirmed: its address may be the stranger's.
     """
-    record = _read(repo)
-    if record is None:
-        return []
     made = []
-    for change in edits:
-        path = Path(change.path)
-        if path.parent.name != BACKENDS_FOLDER or path.suffix != ".yaml" or change.content is None:
-            continue
-        oid = object_id(b"blob", change.content)
-        if oid in record.met or _stored(repo, oid):
-            continue
+    for change in written_here(repo, filter(_is_manifest, edits)):
         with suppress(CompanionProblem):
             data = repo.read(change.path)
             before = parse_manifest(data, change.path) if data is not None else None
-            manifest = parse_manifest(change.content, change.path)
+            manifest = parse_manifest(change.content or b"", change.path)
             if before is not None and not is_confirmed(repo, before):
                 continue
             if _names_destination(manifest, before):
                 made.append(manifest)
     return made
+
+
+def _is_manifest(change: Change) -> bool:
+    path = Path(change.path)
+    return path.parent.name == BACKENDS_FOLDER and path.suffix == ".yaml"
 
 
 def _names_destination(manifest: Manifest, before: Manifest | None) -> bool:
@@ -278,59 +230,9 @@ def _names_destination(manifest: Manifest, before: Manifest | None) -> bool:
     return before is not None and not before.address and before.driver == manifest.driver
 
 
-def _stored(repo: Repository, oid: str) -> bool:
-    try:
-        repo.blob(oid)
-    except MissingObject:
-        return False
-    except HistoryError:
-        return True
-    return True
-
-
 def _digests(repo: Repository, name: str) -> Sequence[str]:
-    record = _read(repo)
+    record = read_agreement(repo)
     return record.backends.get(name, ()) if record is not None else ()
-
-
-def _place(repo: Repository) -> tuple[str, int]:
-    return leases.machine(), repo.git_dir.stat().st_ino
-
-
-def _read(repo: Repository) -> _Record | None:
-    """Read the record; None where it is missing or damaged, or was made for another folder."""
-    if not repo.state.is_own():
-        return None
-    try:
-        data = disk.read_file(repo.state_dir / RECORD_FILE, most=_SIZE_LIMIT)
-        record = msgspec.json.decode(data, type=_Record)
-        return record if record.place == _place(repo) else None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-@contextmanager
-def _record(repo: Repository) -> Iterator[_Record]:
-    """Open the record for a change; it is written when the block ends. Raises HistoryError."""
-    repo.state.own()
-    with storage_errors("saving which backends are confirmed"):
-        lock = disk.KernelLock(repo.state_dir / f"{RECORD_FILE}.lock")
-        lock.take(wait=5)
-        with lock:
-            record = _read(repo) or _Record(_place(repo), {}, _manifests_in_folder(repo.path))
-            yield record
-            disk.replace_file(
-                repo.state_dir / RECORD_FILE, msgspec.json.encode(record), synced=True
-            )
-
-
-def _manifests_in_folder(work: Path) -> list[str]:
-    met = []
-    for path in sorted((work / BACKENDS_FOLDER).glob("*.yaml")):
-        with suppress(OSError):
-            if path.is_file() and path.stat().st_size <= _SIZE_LIMIT:
-                met.append(object_id(b"blob", path.read_bytes()))
-    return met
 
 
 def in_use_first(repo: Repository) -> list[Unconfirmed]:

@@ -68,7 +68,7 @@ class Workspace:
 
     @property
     def settings(self) -> CompanionSettings:
-        """companion.yaml of the last commit.
+        """companion.yaml of the last commit, as it counts on this device.
 
         Defaults where it cannot be read: a broken one keeps nobody from going back to a good one.
         Read when first asked for, since the YAML library takes long to import.
@@ -146,7 +146,8 @@ class Workspace:
                 f"{edited[0].path} has an uncommitted edit",
                 next_step="commit it, or move the file away, then try again",
             )
-        return self.repo.commit(
+        before = self.repo.read(SETTINGS)
+        commit = self.repo.commit(
             changes,
             message=message,
             author=author or self.author,
@@ -154,6 +155,13 @@ class Workspace:
             at=now(),
             expect={c.path: self.repo.oid(c.path, since or None) for c in changes},
         )
+        for change in changes:
+            if change.path == SETTINGS:
+                from perdure.actions.agreement import learn_edit
+
+                learn_edit(self.repo, before, change.content)
+                self._settings = None
+        return commit
 
 
 def refuse_key(name: str) -> None:
@@ -181,10 +189,13 @@ def check_readable(change: Change) -> None:
 
 
 def _settings(repo: Repository) -> CompanionSettings:
+    from perdure.actions.agreement import as_agreed
     from perdure.companion.config.settings import CompanionSettings, parse_settings
 
     try:
         data = read_small_at(repo, SETTINGS)
-        return parse_settings(data, read_only=True) if data else CompanionSettings("Companion")
+        if data:
+            return as_agreed(repo, parse_settings(data, read_only=True))
     except (CompanionProblem, HistoryError):
-        return CompanionSettings("Companion")
+        pass
+    return CompanionSettings("Companion")

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.actions.agreement import begin_agreement
 from perdure.actions.workspace import Workspace
 from perdure.git.errors import HistoryError
 from perdure.git.operations.log import SYNC, Trail
@@ -75,6 +76,7 @@ def clone(
     heads = {oid for ref, oid in got.refs.items() if ref.startswith(HEADS)}
     # Without the note nothing is lost, so the clone stands all the same.
     with suppress(HistoryError), Repository.open(path) as repo:
+        begin_agreement(repo)
         write_record(repo, remote, RemoteRecord(url, agreed=got.refs))
         # What came is nothing that undo takes back.
         perform(

@@ -22,11 +22,15 @@ from perdure.snapshot.files import files_below, read_small_at
 
 @dataclass(frozen=True, slots=True)
 class CompanionAt:
-    """The settings and persona in the tree of ``commit``."""
+    """The settings and persona in the tree of ``commit``.
+
+    ``as_written`` are the tree's settings, where ``settings`` are what counts of them on a device.
+    """
 
     commit: str
     settings: CompanionSettings
     persona: Persona
+    as_written: CompanionSettings | None = None
 
     @property
     def name(self) -> str:

@@ -10,6 +10,13 @@ from pathlib import Path
 from typing import Self
 
 from perdure.actions import trust
+from perdure.actions.agreement import (
+    UnagreedSetting,
+    agree_to,
+    begin_agreement,
+    companion_here,
+    unagreed_settings,
+)
 from perdure.actions.backends.fingerprint import known_form, note_fingerprint, same_model
 from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.errors import CannotAct, branch_of
@@ -33,7 +40,7 @@ from perdure.companion.names import numbered
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.author import human_of
-from perdure.snapshot.companion import CompanionAt, backend_spec, read_companion, seen_backends
+from perdure.snapshot.companion import CompanionAt, backend_spec, seen_backends
 from perdure.snapshot.errors import NoBackend, RequestProblem
 from perdure.snapshot.files import read_small_at
 
@@ -63,8 +70,8 @@ class BackendActions:
         """Open the companion. Raises HistoryError, RequestProblem, CompanionProblem."""
         self._repo = Repository.open(path)
         try:
-            self._companion: CompanionAt = read_companion(self._repo, "HEAD")
-            trust.begin_record(self._repo)
+            self._companion: CompanionAt = companion_here(self._repo, "HEAD")
+            begin_agreement(self._repo)
             self._look_for_edits()
         except BaseException:
             self._repo.close()
@@ -83,7 +90,7 @@ class BackendActions:
 
     @property
     def settings(self) -> CompanionSettings:
-        """companion.yaml, as committed."""
+        """companion.yaml, as committed, and as it counts on this device."""
         return self._companion.settings
 
     def commit_hand_edits(self) -> HandEditCommits:
@@ -91,14 +98,14 @@ class BackendActions:
         branch, folders = branch_of(self._repo), (_FOLDER, SETTINGS)
         done = commit_hand_edits(self._repo, branch, self._author(), folders)
         if done.committed:
-            self._companion = read_companion(self._repo, "HEAD")
+            self._companion = companion_here(self._repo, "HEAD")
         self._look_for_edits()
         return done
 
     def _look_for_edits(self) -> None:
         edits = self._repo.edits.find((_FOLDER,))
         self._edits = {each.path: each.content for each in edits.ready}
-        self._own = {each.name for each in trust.written_here(self._repo, edits.ready)}
+        self._own = {each.name for each in trust.manifests_written_here(self._repo, edits.ready)}
 
     def listed(self) -> list[BackendRow]:
         """All manifests, those in failover order first. Opens none of the backends."""
@@ -240,10 +247,14 @@ class BackendActions:
         data = render_manifest(manifest)
         parse_manifest(data, path)
         make_backend(backend_spec(manifest))
-        before = list(self._companion.settings.backends)
-        order = [manifest.name, *before] if first else [*before, manifest.name]
+
+        def extended(names: Sequence[str]) -> list[str]:
+            return [manifest.name, *names] if first else [*names, manifest.name]
+
+        order = extended(self.settings.backends)
         trust.confirm(self._repo, [manifest])
-        self._commit([Change(path, data), self._ordered(order)], f"backend: add {manifest.name}")
+        changes = [Change(path, data), self._ordered(extended(self._written))]
+        self._commit(changes, f"backend: add {manifest.name}", order)
         return order.index(manifest.name) + 1
 
     def use(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -251,9 +262,26 @@ class BackendActions:
         for name in names:
             self.manifest(name)
         order = list(dict.fromkeys(names))
-        if tuple(order) != self._companion.settings.backends:
-            self._commit([self._ordered(order)], f"backend: use {', then '.join(order)}")
+        self._use(order, order)
         return tuple(order)
+
+    def put_first(self, name: str) -> None:
+        """Ask a backend first; the others stay behind it, in their order.
+
+        So they do in companion.yaml, where another device may have written others.
+        """
+        self.manifest(name)
+        orders = (self._written, self.settings.backends)
+        written, agreed = ([name, *(each for each in names if each != name)] for names in orders)
+        self._use(written, agreed)
+
+    def _use(self, written: list[str], agreed: list[str]) -> None:
+        if tuple(written) != self._written:
+            subject = f"backend: use {', then '.join(written)}"
+            self._commit([self._ordered(written)], subject, agreed)
+        else:
+            agree_to(self._repo, backends=tuple(agreed))
+            self._companion = companion_here(self._repo, "HEAD")
 
     def waiting(self, names: Iterable[str] | None = None) -> list[Unconfirmed]:
         """The backends that wait to be confirmed, in the list or not, with who brought each."""
@@ -263,11 +291,32 @@ class BackendActions:
         """Remember that the user agreed to these as they were shown. Raises HistoryError."""
         trust.confirm(self._repo, agreed)
 
+    def unagreed(self, names: Iterable[str] = ()) -> list[UnagreedSetting]:
+        """The settings of companion.yaml that this device has not agreed to.
+
+        With ``names`` of backends: the order alone, where it has one of them.
+        """
+        found = unagreed_settings(self._repo, "HEAD", most=_SEARCHED)
+        wanted = set(names)
+        if not wanted:
+            return list(found)
+        listed = not wanted.isdisjoint(self._written)
+        return [each for each in found if listed and each.key == _FOLDER]
+
+    def agree(self, setting: UnagreedSetting) -> None:
+        """Remember that the user agreed to a setting as it was shown. Raises HistoryError."""
+        agree_to(self._repo, **{setting.key: setting.there})
+
+    @property
+    def _written(self) -> tuple[str, ...]:
+        """The order as companion.yaml has it."""
+        return (self._companion.as_written or self.settings).backends
+
     def _ordered(self, names: list[str]) -> Change:
         data = read_small_at(self._repo, SETTINGS)
         return Change(SETTINGS, edit_settings(data or b"", {"backends": names}))
 
-    def _commit(self, changes: list[Change], subject: str) -> None:
+    def _commit(self, changes: list[Change], subject: str, agreed: list[str]) -> None:
         self._repo.commit(
             changes,
             message=f"{subject}\n",
@@ -275,8 +324,9 @@ class BackendActions:
             branch=branch_of(self._repo),
             expect={change.path: self._repo.oid(change.path) for change in changes},
         )
+        agree_to(self._repo, backends=tuple(agreed))
         with suppress(HistoryError, RequestProblem, CompanionProblem):
-            self._companion = read_companion(self._repo, "HEAD")
+            self._companion = companion_here(self._repo, "HEAD")
 
     def _author(self) -> Author:
         return human_of(self._repo, self._companion.settings.user)

@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.actions.agreement import agree_to, as_agreed
 from perdure.actions.errors import CannotAct
 from perdure.actions.trust import confirm, is_confirmed
 from perdure.backends.ollama.discover import find_ollama
 from perdure.backends.store.catalogue import what_is_missing
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest, parse_manifest
-from perdure.companion.config.settings import edit_settings, parse_settings
+from perdure.companion.config.settings import Setting, edit_settings, parse_settings
 from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.names import check_name
@@ -118,7 +119,12 @@ def create_from(
     called = check_name(user) if user else old.user
     files = _documents(source, rev, [*_DOCUMENTS, *([_FACTS] if memory else [])])
     settings = source.read(SETTINGS, rev) or b""
-    taken = dict.fromkeys(_OLD_ONES)
+    taken: dict[str, Setting] = dict.fromkeys(_OLD_ONES)
+    agreed = as_agreed(source, old)
+    if agreed.backends != old.backends:
+        taken["backends"] = list(agreed.backends)
+    if agreed.failover_to_hosted != old.failover_to_hosted:
+        taken["failover_to_hosted"] = agreed.failover_to_hosted
     edited = edit_settings(settings, {"name": name, "user": called, **taken})
     files[SETTINGS] = _renamed_comments(edited, old.name, name)
     at = now()
@@ -128,9 +134,10 @@ def create_from(
     message = f"companion: {name} begins, from {old.name} as of {since:%Y-%m-%d %H:%M}\n"
     with create_repository(path, files, message=message, author=author_of(name)) as repo:
         confirm(repo, known)
+        agree_to(repo, failover_to_hosted=agreed.failover_to_hosted)
         commit = repo.resolve("HEAD")
     ready = {manifest.name: manifest for manifest in known}
-    first = next((ready[each] for each in old.backends if each in ready), None)
+    first = next((ready[each] for each in agreed.backends if each in ready), None)
     voice = f"Uses {first.name}, with {first.model}." if first else _NO_VOICE
     backend, model = (first.name, first.model) if first else ("", "")
     mentions = _mentions(files, old.name) if old.name != name else ()

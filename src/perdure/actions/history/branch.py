@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 
+from perdure.actions.agreement import own_step
 from perdure.actions.history.rewind import find_target
 from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
@@ -144,7 +145,8 @@ def check_out_branch(workspace: Workspace, name: str) -> Operation | None:
         workspace.commit_hand_edits()
     if current == name:
         return None
-    return switch(workspace.repo, name, author=workspace.author, at=now())
+    with own_step(workspace.repo):
+        return switch(workspace.repo, name, author=workspace.author, at=now())
 
 
 def plan_drop(workspace: Workspace, name: str) -> DropPlan:

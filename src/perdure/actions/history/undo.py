@@ -182,8 +182,11 @@ def perform_step(workspace: Workspace, step: UndoStep) -> Operation:
         RefElsewhere: something was done meanwhile.
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
+    from perdure.actions.agreement import own_step
+
     do = undo.redo if step.plan.is_redo else undo.undo
-    return do(workspace.repo, step.plan, author=workspace.author, at=now())
+    with own_step(workspace.repo):
+        return do(workspace.repo, step.plan, author=workspace.author, at=now())
 
 
 def next_undone(workspace: Workspace, count: int) -> list[Operation]:

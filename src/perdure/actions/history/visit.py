@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from perdure.actions.agreement import own_step
 from perdure.actions.errors import CannotAct
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.rewind import RewindPlan, plan_rewind, rewind
@@ -157,7 +158,9 @@ def end_visit(
     if not moves and not is_here:
         return None
     head = visit.back if is_here else None
-    return perform(repo, "leave", description, moves, author=workspace.author, head=head, at=now())
+    author = workspace.author
+    with own_step(repo):
+        return perform(repo, "leave", description, moves, author=author, head=head, at=now())
 
 
 def check_name(repo: Repository, name: str) -> None:

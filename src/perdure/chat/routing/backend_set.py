@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from perdure.actions.agreement import as_agreed
 from perdure.actions.trust import usable_spec
 from perdure.backends.destination import destination
 from perdure.backends.disabled import DisabledBackend
@@ -95,13 +96,13 @@ def find(repo: Repository, rev: str, name: str) -> BackendEntry:
 
 
 def listed_backends(repo: Repository, rev: str) -> list[BackendEntry]:
-    """Those that companion.yaml lists, in failover order.
+    """Those that companion.yaml lists, in failover order, as agreed on this device.
 
     Raises:
         NoBackend: it lists none.
         CompanionProblem: it cannot be read.
     """
-    names = parse_settings(read_small_at(repo, SETTINGS, rev) or b"").backends
+    names = as_agreed(repo, parse_settings(read_small_at(repo, SETTINGS, rev) or b"")).backends
     if not names:
         raise NoBackend(
             "companion.yaml lists no backend.",

@@ -126,7 +126,8 @@ def _next_step(asked: Sequence[Backend]) -> str:
 def _not_asked(backend: Backend) -> Notice:
     return Notice(
         f"{backend.spec.name} was not asked: it would send the conversation away from this "
-        "machine. To allow that, set failover_to_hosted: yes in companion.yaml.",
+        "machine. To allow that, set failover_to_hosted: yes in companion.yaml; if it says so "
+        "already: perdure backend confirm.",
         "warning",
     )
 

@@ -55,8 +55,7 @@ def put_first(store: TurnStore, name: str) -> tuple[list[BackendEntry], list[Not
     """
     with BackendActions(store.repo.path) as backends:
         notices = _take_edits(backends, store)
-        others = [each for each in backends.settings.backends if each != name]
-        backends.use([name, *others])
+        backends.put_first(name)
     return listed_backends(store.repo, "HEAD"), notices
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from perdure.actions.agreement import (
+    different_settings,
+    unagreed_notice,
+    unagreed_settings,
+)
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.sync.moves import untold_moves
 from perdure.actions.trust import unconfirmed_backends
@@ -24,11 +29,18 @@ class TurnNotices:
         self._said: set[object] = set()
 
     def unconfirmed(self) -> list[Notice]:
-        """Listed backends that came from outside and wait to be confirmed; each is said once."""
-        companion = self._position.companion
-        names = companion.settings.backends
-        found = unconfirmed_backends(self._position.repo, companion.commit, names)
-        return self._once(((each.name, each.digest), each.notice) for each in found)
+        """Backends and settings that came from outside and wait for a word; each is said once."""
+        repo, companion = self._position.repo, self._position.companion
+        written = companion.as_written or companion.settings
+        names = {*companion.settings.backends, *written.backends}
+        found = unconfirmed_backends(repo, companion.commit, names)
+        told = self._once(((each.name, each.digest), each.notice) for each in found)
+        different = different_settings(repo, written)
+        if not different or different in self._said:
+            return told
+        self._said.add(different)
+        settings = unagreed_settings(repo, companion.commit)
+        return [*told, Notice(unagreed_notice(settings), "warning")]
 
     def index(self) -> str:
         """Why git's index could not follow the last turn, once for each reason; else ""."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from perdure.actions.agreement import begin_agreement, companion_here
 from perdure.actions.hand_edits import copy_notices, stray_branch_notices
 from perdure.actions.history.visit import visit_notice
 from perdure.actions.lease import ConversationLease
 from perdure.actions.notice_marks import mark_first
-from perdure.actions.trust import begin_record as begin_confirming
 from perdure.actions.turns.commit import TurnCommitter
 from perdure.chat.turn.branch import current_branch
 from perdure.chat.turn.position import Position
@@ -23,7 +23,6 @@ from perdure.git.repository.foreign_words import take_draft
 from perdure.git.repository.missing import hole
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
-from perdure.snapshot.companion import read_companion
 from perdure.snapshot.files import check_counts
 
 _HOLE = (
@@ -55,17 +54,17 @@ def open_store(path: Path) -> tuple[TurnStore, list[Notice]]:
         notices.append(Notice(repo.recovery_trouble, "warning"))
     current = current_branch(repo)
     notices += current.notices
-    companion = read_companion(repo, current.start or current.name)
+    companion = companion_here(repo, current.start or current.name)
     check_counts(repo, companion.commit)
     notices += _recovered(repo, salvage_target(current.name, current.start, companion))
+    begin_agreement(repo)
     # What was recovered may have begun the branch.
     current = current_branch(repo)
     store = TurnStore(
         Position(
-            repo, current.name, current.start, read_companion(repo, current.start or current.name)
+            repo, current.name, current.start, companion_here(repo, current.start or current.name)
         )
     )
-    begin_confirming(repo)
     notices += store.look_again() or []
     notices += visit_notice(repo) + store.notices.arrived() + store.notices.unconfirmed()
     if not companion.persona.boundaries and mark_first(repo, "no-boundaries-said"):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from perdure.actions.agreement import companion_here
 from perdure.actions.history.next_message import continues_from, starts_conversation
 from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.location import (
@@ -27,7 +28,7 @@ from perdure.git.operations.branches import branch_tip
 from perdure.git.repository.repository import Author, Repository
 from perdure.prompt import PastTurn
 from perdure.snapshot.author import author_of, human_of
-from perdure.snapshot.companion import CompanionAt, read_companion
+from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.heads import LineEnd, open_ends
 from perdure.snapshot.conversation.merged_thread import merged_thread
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript, last_turn
@@ -119,7 +120,7 @@ class Position:
 
     def follow(self, commit: str) -> None:
         """Read the companion as of a commit of the branch."""
-        self.companion = read_companion(self.repo, commit)
+        self.companion = companion_here(self.repo, commit)
         self.transcript.refresh(commit)
 
     def reopen(self, commit: str) -> None:

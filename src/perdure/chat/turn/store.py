@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from perdure.actions.agreement import companion_here, look_again
 from perdure.actions.backends.fingerprint import BackendNote, note_fingerprint
 from perdure.actions.hand_edits import chunk_notices, commit_hand_edits, copy_notices
 from perdure.actions.history.next_message import refuse_archived
@@ -39,7 +40,6 @@ from perdure.git.repository.repository import Change
 from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
-from perdure.snapshot.companion import read_companion
 from perdure.snapshot.conversation.trailers import TurnFacts
 from perdure.snapshot.conversation.transcript import last_turn
 
@@ -312,10 +312,12 @@ class TurnStore:
         committed = [Notice(text) for text in found.committed]
         if tip != self.position.companion.commit:
             had_boundaries = self.position.companion.persona.boundaries
-            self.position.companion = read_companion(self.repo, tip)
+            self.position.companion = companion_here(self.repo, tip)
             if had_boundaries and not self.position.companion.persona.boundaries:
                 mark_first(self.repo, "no-boundaries-said")
                 committed.append(Notice(NO_BOUNDARIES, "warning"))
+        else:
+            self.position.companion = look_again(self.repo, self.position.companion)
         self._seen_tip = tip
         self._prompt_base = (tip, time.time())
         self.position.transcript.refresh(tip)

@@ -15,6 +15,7 @@ from perdure.cli.render.backend import (
     row_record,
     show_checked,
     show_row,
+    show_unagreed,
     show_unconfirmed,
     unconfirmed_record,
 )
@@ -59,15 +60,20 @@ def list_backends(*, offline: bool) -> None:
     offline      no answer
     broken       the manifest cannot be used
     """  # noqa: D301 - click's own mark for lines that stay as they are
+    from perdure.actions.agreement import unagreed_notice
+
     with _opened() as backends:
         rows = backends.listed()
         looked = {} if offline else _look(backends, rows)
+        different = backends.unagreed()
     if as_json([row_record(row, looked.get(row.name)) for row in rows]):
         return
     if not rows:
         print_line("No backend yet. Add one with: perdure backend add")
     for row in rows:
         show_row(row, looked.get(row.name))
+    if different:
+        print_line(unagreed_notice(different), err=True)
 
 
 def _look(backends: BackendActions, rows: list[BackendRow]) -> dict[str, BackendStatus]:
@@ -227,14 +233,16 @@ def _tell_added(
 
 @command.command("confirm")
 @click.argument("names", nargs=-1, shell_complete=complete_backends)
-@click.option("--all", "everything", is_flag=True, help="All backends that are not confirmed yet.")
+@click.option("--all", "everything", is_flag=True, help="All backends, and all settings.")
 @click.option("--yes", is_flag=True, help="Confirm without asking.")
 @usual_options
 def confirm(names: tuple[str, ...], *, everything: bool, yes: bool) -> None:
-    """Allow backends that came from outside to be used on this machine.
+    """Allow backends and settings that came from outside to be used on this machine.
 
     A manifest that came with a clone, a pull or a copy is not used until you confirm it, since it
-    decides where the conversation and the key go. Shows each one, and who brought it, and asks.
+    decides where the conversation and the key go. Nor do backends, failover_to_hosted and sync of
+    companion.yaml count as another device wrote them. Shows each one, and who brought it, and asks.
+    With NAMES: these backends, and the order if they are in it.
     """
     from perdure.cli.input.ask import ask_yes_no, on_terminal
 
@@ -247,20 +255,31 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool) -> None:
             backends.spec(backends.manifest(name))
         with progress_line("Looking up who added them"):
             found = backends.waiting(None if everything or not names else names)
+            settings = backends.unagreed(() if everything else names)
         agreed = []
         for each in found:
             show_unconfirmed(each)
             if yes or ask_yes_no(f"Use {each.name} on this machine?"):
                 backends.confirm([each])
                 agreed.append(each.name)
-    if as_json([unconfirmed_record(each, confirmed=each.name in agreed) for each in found]):
+        for setting in settings:
+            show_unagreed(setting)
+            if yes or ask_yes_no(f"Use this {setting.key} on this machine?"):
+                backends.agree(setting)
+                agreed.append(f"{setting.key}:")
+    records = [unconfirmed_record(each, confirmed=each.name in agreed) for each in found]
+    records += [each.to_dict() | {"confirmed": f"{each.key}:" in agreed} for each in settings]
+    if as_json(records):
         return
-    if not found:
+    if not (found or settings):
         already = f"{', '.join(names)}: already confirmed."
-        print_line(already if names else "There is no backend to confirm.")
+        print_line(already if names else "There is nothing to confirm.")
     for each in found:
         is_used = each.name in agreed
         print_line(f"{each.name} {'is confirmed on this machine' if is_used else 'stays unused'}.")
+    for setting in settings:
+        is_used = f"{setting.key}:" in agreed
+        print_line(f"{setting.key} {'counts here now' if is_used else 'stays as it was here'}.")
 
 
 @command.command("use")

@@ -24,8 +24,9 @@ def command(address: str, name: str | None, place: Path | None) -> None:
 
     Everything comes: all branches, tags and kept lines. It is checked on the way, and no hook,
     setting or link of the remote comes along. A backend that came with her is not used until you
-    confirm it: perdure backend confirm.
+    confirm it, nor does failover_to_hosted or sync count: perdure backend confirm.
     """
+    from perdure.actions.agreement import unagreed_settings
     from perdure.actions.trust import unconfirmed_backends
     from perdure.cli.render.sync import clone_lines
     from perdure.companion.names import slug
@@ -40,6 +41,7 @@ def command(address: str, name: str | None, place: Path | None) -> None:
     row = overview(came.path)
     with Repository.open(came.path, recover=False) as repo:
         waiting = [each.name for each in unconfirmed_backends(repo, "HEAD")]
+        settings = unagreed_settings(repo, "HEAD")
     record = {
         "name": row.name,
         "path": str(came.path),
@@ -49,11 +51,12 @@ def command(address: str, name: str | None, place: Path | None) -> None:
         "branches": came.branches,
         "tags": came.tags,
         "unconfirmed": waiting,
+        "unagreed": [each.to_dict() for each in settings],
         "left_out": [{"path": path, "reason": reason} for path, reason in came.left_out],
     }
     if as_json(record):
         return
-    for line in clone_lines(came, row, waiting):
+    for line in clone_lines(came, row, waiting, settings):
         print_line(line)
 
 

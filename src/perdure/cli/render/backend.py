@@ -9,6 +9,7 @@ from perdure.cli.render.output import print_line, print_styled, styled
 from perdure.errors import one_line
 
 if TYPE_CHECKING:
+    from perdure.actions.agreement import UnagreedSetting
     from perdure.actions.backends.check import BackendStatus, TestCall
     from perdure.actions.backends.manage import BackendRow
     from perdure.actions.trust import Unconfirmed
@@ -139,6 +140,14 @@ def show_unconfirmed(each: Unconfirmed) -> None:
     print_line(f"   added by              {each.brought_by}", err=True)
     if each.problem:
         print_line(f"   as it is              {each.problem}", err=True)
+
+
+def show_unagreed(each: UnagreedSetting) -> None:
+    """A setting that another device wrote, and who brought it. Printed to stderr."""
+    first, *rest = each.describe()
+    print_line(first, err=True)
+    for line in rest:
+        print_line(f"   {line}", err=True)
 
 
 def unconfirmed_record(each: Unconfirmed, *, confirmed: bool) -> dict[str, object]:

@@ -10,6 +10,7 @@ from perdure.git.remotes.reconcile import KEPT
 from perdure.plural import plural
 
 if TYPE_CHECKING:
+    from perdure.actions.agreement import UnagreedSetting
     from perdure.rescue.clone import Cloned
     from perdure.rescue.sync import SyncResult
     from perdure.snapshot.revisions.ahead import Ahead
@@ -41,8 +42,10 @@ def _moved(start: str, refs: dict[str, Ahead]) -> Iterator[str]:
         yield f"{start}: {plural(kept, 'kept line')}."
 
 
-def clone_lines(came: Cloned, row: Overview, waiting: Sequence[str]) -> Iterator[str]:
-    """Who she is and where, and what is next; ``waiting``: backends to be confirmed."""
+def clone_lines(
+    came: Cloned, row: Overview, waiting: Sequence[str], settings: Sequence[UnagreedSetting]
+) -> Iterator[str]:
+    """Who she is and where, and what is next: backends and settings to be agreed to."""
     count = plural(row.conversations, "conversation")
     last = f", the last message from {row.last:%Y-%m-%d %H:%M}" if row.last else ""
     yield f"{row.name} is here: {count}{last}."
@@ -55,4 +58,7 @@ def clone_lines(came: Cloned, row: Overview, waiting: Sequence[str]) -> Iterator
         yield f"… and {plural(len(came.left_out) - _SHOWN, 'more file')}."
     if waiting:
         yield f"Not used until you confirm where they lead: {', '.join(waiting)}."
-        yield "To look at them: perdure backend confirm --all"
+    if settings:
+        yield f"Does not count here until you agree: {'; '.join(map(str, settings))}."
+    if waiting or settings:
+        yield "To look at it: perdure backend confirm"

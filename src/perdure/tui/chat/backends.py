@@ -9,6 +9,7 @@ from perdure.tui.dialogs.question import Choice
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
+    from perdure.actions.agreement import UnagreedSetting
     from perdure.actions.trust import Unconfirmed
     from perdure.chat.session import Session
     from perdure.tui.chat.conversation import Conversation
@@ -82,16 +83,21 @@ class BackendController:
     @work(group="confirm", exclusive=True)
     async def _confirm(self, *, asked: bool) -> None:
         from perdure.actions import trust
+        from perdure.actions.agreement import unagreed_settings
 
         here = self._conversation
         if here.session is None:
             return
         found = await here.session.consult(trust.in_use_first if asked else trust.in_use)
-        if asked and not found:
-            here.flash.show("There is no backend to confirm.")
+        different = await here.session.consult(lambda repo: unagreed_settings(repo, "HEAD"))
+        if asked and not (found or different):
+            here.flash.show("There is nothing to confirm.")
         if self.screen.app.screen is self.screen and self.screen.is_attached:
             for each in found:
                 if not await self._agreed(here.session, each):
+                    return
+            for setting in different:
+                if not await self._agreed_setting(here.session, setting):
                     return
 
     async def _agreed(self, session: Session, each: Unconfirmed) -> bool:
@@ -120,4 +126,26 @@ class BackendController:
         )
         if here.status.status.state == "offline":
             here.status.change(state="ready")
+        return True
+
+    async def _agreed_setting(self, session: Session, each: UnagreedSetting) -> bool:
+        """The same for a setting of companion.yaml."""
+        from perdure.actions.agreement import agree_to
+
+        here = self._conversation
+        answer = await here.ask(
+            "A setting from outside",
+            each.describe(),
+            Choice("", "Not now", "It stays as it was here. /confirm asks again."),
+            Choice(_YES, "Use it here", "From the next message on."),
+            yes=(),
+        )
+        here.flash.clear_notice()
+        if answer != _YES:
+            here.flash.show(
+                f"{each.key} stays as it was here. /confirm asks again.", "warning", stays=True
+            )
+            return False
+        await session.consult(lambda repo: agree_to(repo, **{each.key: each.there}))
+        here.flash.show(f"{each.key} counts here now.", "success")
         return True
