@@ -32,8 +32,8 @@ _MOST_BYTES = 64 * 1024 * 1024
 _MOST_RECORDS = 500_000
 _MOST_LOG = 128 * 1024 * 1024
 """Bytes of all reflogs, unpacked."""
-_RECORD = 100
-"""Bytes that a record takes in memory beside its name."""
+_RECORD = 400
+"""Bytes that an entry of a reflog takes in memory beside its texts."""
 _TRIES = 100
 """Times that a list is read again because git has joined its tables meanwhile."""
 
