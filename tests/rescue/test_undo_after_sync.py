@@ -28,7 +28,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def first(companion: Path, place: Path) -> Path:
-    for number in range(12):
+    for number in range(4):
         say(companion, f"long ago {number}")
     add_backup(companion, place)
     sync(companion)
@@ -173,7 +173,7 @@ def test_a_rewind_a_branch_and_a_tag_that_were_pushed_go_on_both(
         "the new branch side",
         "the tag here",
         "your message “another way” and her reply",
-        "going back to “long ago 9”",
+        "going back to “long ago 1”",
     ]
     both(first, second)
     shared = [ref for ref in refs(second) if not ref.startswith("refs/perdure")]

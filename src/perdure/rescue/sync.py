@@ -17,11 +17,11 @@ import msgspec
 from perdure.git.errors import HistoryError
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS, TAGS, short_name
-from perdure.git.remotes.kept import lines_to_keep
+from perdure.git.remotes.kept import keep_lines
 from perdure.git.remotes.push import Pushed, push
 from perdure.git.remotes.reconcile import KEPT, RefStep, StepKind, reconcile
 from perdure.git.remotes.record import Pause, read_record, write_record
-from perdure.git.remotes.seen import make_refs, note_branches
+from perdure.git.remotes.seen import note_branches
 from perdure.git.remotes.settings import Remote
 from perdure.git.wire.errors import RemoteProblem
 from perdure.rescue.guards import Guard, Side
@@ -135,7 +135,7 @@ class Sync:
 
     def _rounds(self) -> dict[str, str]:
         """Rounds until nothing is left to do; returns the remote's refs, those that are here."""
-        make_refs(self._repo, lines_to_keep(self._repo))
+        keep_lines(self._repo)
         for _ in range(_ATTEMPTS):
             pushed = push(self._repo, self._transport, self._decide, self._progress)
             self._count(pushed)

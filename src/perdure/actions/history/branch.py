@@ -87,6 +87,38 @@ def list_branches(workspace: Workspace) -> list[BranchRow]:
     return [BranchRow(each, last[each.commit]) for each in found]
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A line that no branch leads to. ``has`` counts what only it has; ``last`` is its end."""
+
+    commit: str
+    has: Ahead
+    last: CommitInfo
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "commit": self.commit,
+            "at": self.last.at.isoformat(),
+            "last_words": subject_words(self.last),
+            "has": self.has.to_dict(),
+        }
+
+
+def list_kept(workspace: Workspace) -> list[KeptRow]:
+    """The lines that no branch leads to, here or since a sync, the newest first."""
+    from perdure.git.remotes.kept import kept_commits
+
+    repo = workspace.repo
+    tips = [each.commit for each in branches(repo)]
+    rows = [
+        KeptRow(oid, has, _last_turn(repo, oid) or repo.commit_info(oid))
+        for oid in kept_commits(repo)
+        if (has := ahead(repo, oid, tips))
+    ]
+    return sorted(rows, key=lambda row: row.last.at, reverse=True)
+
+
 def _last_turn(repo: Repository, tip: str) -> CommitInfo | None:
     for info in islice(repo.commits.log(rev=tip), _LOOKED_AT):
         parents = repo.commits.parents(info.id)

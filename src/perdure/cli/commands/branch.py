@@ -14,7 +14,7 @@ from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import open_workspace
 
 if TYPE_CHECKING:
-    from perdure.actions.history.branch import BranchRow
+    from perdure.actions.history.branch import BranchRow, KeptRow
     from perdure.actions.workspace import Workspace
 
 
@@ -22,16 +22,20 @@ if TYPE_CHECKING:
 @click.argument("name", required=False, shell_complete=complete_branches)
 @click.option("--at", "place", metavar="TURN|REV|DATE", help="Start it there instead of here.")
 @click.option("--delete", "drops", is_flag=True, help="Delete the branch's name.")
+@click.option("--kept", is_flag=True, help="List what was undone or deleted, and is on no branch.")
 @plan_options
-def command(name: str | None, place: str | None, *, drops: bool) -> None:
+def command(name: str | None, place: str | None, *, drops: bool, kept: bool) -> None:
     """List branches, or create one.
 
     Without NAME: every branch with its last conversation; * marks the current one. With NAME:
     creates it here, or at a turn, revision or date, and you stay where you are; perdure switch goes
     there.
 
-    Deleting a branch deletes its name, not a single word: perdure undo brings it back.
+    Deleting a branch deletes its name, not a single word: perdure undo brings it back. --kept lists
+    such lines, also those of another device: perdure branch NAME --at ID gets one back.
     """
+    if kept and (name or place or drops):
+        raise click.UsageError("--kept takes nothing else")
     if name is None and (place or drops):
         raise click.UsageError("give the NAME of a branch")
     if place and drops:
@@ -39,7 +43,9 @@ def command(name: str | None, place: str | None, *, drops: bool) -> None:
     from perdure.actions.history import branch
 
     with open_workspace(lacking=True, reading=name is None) as workspace:
-        if name is None:
+        if kept:
+            _show_kept(branch.list_kept(workspace))
+        elif name is None:
             _show(branch.list_branches(workspace))
         elif drops:
             _drop(workspace, name)
@@ -62,6 +68,21 @@ def _show(rows: list[BranchRow]) -> None:
             styled("* " if row.branch.is_current else "  ", "green"),
             styled(row.branch.name.ljust(width), "green" if row.branch.is_current else None),
             styled(f"  {at:%Y-%m-%d %H:%M}  {words}{elsewhere}"),
+        )
+
+
+def _show_kept(rows: list[KeptRow]) -> None:
+    if as_json([row.to_dict() for row in rows]):
+        return
+    from perdure.actions.history.branch import subject_words
+
+    if not rows:
+        print_line("Everything that was ever said is on a branch.")
+    for row in rows:
+        print_styled(
+            styled(row.commit[:10], "green"),
+            styled(f"  {row.last.at:%Y-%m-%d %H:%M}  {subject_words(row.last)}"),
+            styled(f"  ({row.has})", dim=True),
         )
 
 

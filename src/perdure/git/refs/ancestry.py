@@ -39,12 +39,14 @@ class Reach:
         """Mark what either side reaches, until everything left to visit is known to both."""
         marks: dict[str, int] = {}
         queue: list[tuple[float, str]] = []
+        fresh: set[str] = set()
 
         def mark(oid: str, flags: int) -> None:
             old = marks.get(oid, 0)
             if old | flags == old:
                 return
             marks[oid] = old | flags
+            (fresh.discard if marks[oid] & _STALE else fresh.add)(oid)
             heapq.heappush(queue, (-self._read(oid).committed_at.timestamp(), oid))
 
         for oid in left:
@@ -52,8 +54,9 @@ class Reach:
         for oid in right:
             mark(oid, _RIGHT)
         done: dict[str, int] = {}
-        while queue and any(not marks[oid] & _STALE for _, oid in queue):
+        while queue and fresh:
             _, oid = heapq.heappop(queue)
+            fresh.discard(oid)
             flags = marks[oid]
             if done.get(oid) == flags:
                 continue
