@@ -69,7 +69,6 @@ def test_a_clone_has_every_line(companion: Path, place: Path, tmp_path: Path) ->
             "turn: undone and gone", "turn: on a deleted branch", "turn: after a rewind",
         }  # fmt: skip
         begin_branch(workspace, "found", by_words["turn: after a rewind"].commit[:10])
-        begin_branch(workspace, "found", rows[0].commit[:10])
     assert "after a rewind" in words(path, "found")
 
 
