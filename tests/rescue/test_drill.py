@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from platformdirs import user_cache_path, user_data_path
 
-from perdure.git.remotes.proof import read_drills
+from perdure.companion.clock import now
+from perdure.git.remotes.proof import read_drills, write_drills
 from perdure.git.remotes.settings import find_remote, list_remotes
 from perdure.git.repository.repository import Repository
-from perdure.rescue.drill.report import DrillReport, Verdict
+from perdure.git.wire.transport import Advertised
+from perdure.rescue.drill.news import Unsure, fetched_since
+from perdure.rescue.drill.report import Depth, DrillReport, Verdict
 from perdure.rescue.drill.run import drill
 from perdure.views.proof import ProofState, proof_state
 from tests.cli.command import run_command
@@ -48,9 +54,9 @@ def nothing_left() -> Iterator[None]:
     assert not known.exists() or len(list(known.glob("?" * 32))) <= 3
 
 
-def drilled(path: Path, name: str = "origin") -> DrillReport:
+def drilled(path: Path, name: str = "origin", depth: Depth = "full") -> DrillReport:
     with Repository.open(path) as repo:
-        return drill(repo, find_remote(repo, name), "full")
+        return drill(repo, find_remote(repo, name), depth)
 
 
 def state(path: Path) -> ProofState:
@@ -96,8 +102,6 @@ def drop_object(place: Path, oid: str) -> None:
 
 
 def git_in(place: Path, *words: str | bytes) -> None:
-    import subprocess
-
     *plain, data = words
     subprocess.run(["git", "-C", str(place), *plain], input=data, check=True, capture_output=True)
 
@@ -331,3 +335,112 @@ def test_backup_says_what_is_unproven(backed_up: Path) -> None:
     done = run_command("backup", "--yes", cwd=backed_up)
     assert done.returncode == 3
     assert "1 turn newer than the proof" in done.stderr
+
+
+def test_a_quick_drill_takes_only_what_is_new(backed_up: Path) -> None:
+    assert drilled(backed_up, depth="quick").depth == "full"
+    nothing = drilled(backed_up, depth="quick")
+    assert (nothing.verdict, nothing.objects, nothing.chunks) == (Verdict.PROVEN, 0, 0)
+    with Repository.open(backed_up) as repo:
+        remote = find_remote(repo, "origin")
+        record = read_drills(repo, "origin", remote.url)
+        assert record.proof is not None
+        old = msgspec.structs.replace(record.proof, full_at=1.0, spoke=("local",))
+        write_drills(repo, "origin", msgspec.structs.replace(record, proof=old))
+    say(backed_up, "something new")
+    sync(backed_up)
+    before = snapshot(backed_up)
+    report = drilled(backed_up, depth="quick")
+    assert snapshot(backed_up) == before
+    assert (report.depth, report.verdict) == ("quick", Verdict.PROVEN)
+    assert 0 < report.objects < 20
+    assert ("main", 4, 4) in {(each.name, each.here, each.there) for each in report.branches}
+    assert state(backed_up).is_well
+    with Repository.open(backed_up) as repo:
+        proof = read_drills(repo, "origin", remote.url).proof
+    assert proof is not None
+    assert (proof.full_at, proof.spoke) == (1.0, ("local",))
+    whole = drilled(backed_up)
+    assert [*whole.branches] == [*report.branches]
+
+
+def test_a_quick_drill_finds_what_is_wrong_with_the_news(backed_up: Path, place: Path) -> None:
+    drilled(backed_up)
+    say(backed_up, "something new")
+    sync(backed_up)
+    chunk = next((backed_up / "conversations").rglob("*.md")).relative_to(backed_up)
+    drop_object(place, git(backed_up, "rev-parse", f"HEAD:{chunk}").strip())
+    report = drilled(backed_up, depth="quick")
+    assert report.verdict is Verdict.BROKEN
+    assert chunk.name in told(report)
+    assert not state(backed_up).is_proven
+
+
+def test_a_quick_drill_finds_a_chunk_that_is_damaged_there(
+    backed_up: Path, place: Path, tmp_path: Path
+) -> None:
+    drilled(backed_up)
+    git(tmp_path, "clone", "-q", "-b", "main", str(place), "by-git")
+    chunk = next((tmp_path / "by-git/conversations").rglob("*.md"))
+    chunk.write_bytes(b"not what it was\n" + chunk.read_bytes())
+    git(tmp_path / "by-git", "commit", "-q", "-am", "broken by hand")
+    git(tmp_path / "by-git", "push", "-q", "origin", "main")
+    report = drilled(backed_up, depth="quick")
+    assert report.depth == "quick"
+    assert report.verdict is Verdict.BROKEN
+    assert chunk.name in told(report)
+
+
+class Short:
+    """A remote that says it has a commit of this machine's, and sends that one alone."""
+
+    def __init__(self, refs: dict[str, str], pack: bytes) -> None:
+        self._refs, self._pack = refs, pack
+
+    def fetch(
+        self,
+        wants: Callable[[Advertised], Sequence[str]],
+        heads: Sequence[str],
+        parents: Callable[[str], Sequence[str]],
+        write: Callable[[bytes], None],
+        progress: Callable[[str], None],
+    ) -> Advertised:
+        del heads, parents, progress
+        found = Advertised(self._refs, None)
+        wants(found)
+        write(self._pack)
+        return found
+
+
+def test_what_only_this_machine_has_is_not_taken_for_the_remote_s(
+    backed_up: Path, tmp_path: Path
+) -> None:
+    drilled(backed_up)
+    say(backed_up, "only here")
+    tip = git(backed_up, "rev-parse", "HEAD").strip()
+    pack = subprocess.run(
+        ["git", "-C", str(backed_up), "pack-objects", "--stdout", "-q"],
+        input=tip.encode(),
+        check=True,
+        capture_output=True,
+    ).stdout
+    with Repository.open(backed_up) as repo:
+        remote = find_remote(repo, "origin")
+        proof = read_drills(repo, "origin", remote.url).proof
+        assert proof is not None
+        report = DrillReport("origin", remote.url, "quick", now())
+        short: Any = Short({**proof.tips, "refs/heads/main": tip}, pack)
+        with (
+            pytest.raises(Unsure),
+            fetched_since(tmp_path / "scratch", repo, proof, short, report, lambda _: None),
+        ):
+            pass
+
+
+def test_damage_here_is_not_said_of_the_backup(backed_up: Path) -> None:
+    chunk = next((backed_up / "conversations").rglob("*.md")).relative_to(backed_up)
+    say(backed_up, "only here")
+    drop_object(backed_up / ".git", git(backed_up, "rev-parse", f"HEAD:{chunk}").strip())
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.UNPROVEN
+    assert "the companion here is not" in told(report)

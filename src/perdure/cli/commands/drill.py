@@ -22,6 +22,7 @@ _UNPROVEN = 3
 @click.command("drill")
 @click.argument("remote", required=False)
 @click.option("--full", "depth", flag_value="full", default=True, help="Restore all of it.")
+@click.option("--quick", "depth", flag_value="quick", help="Only what is new since the last proof.")
 @click.option("--last", is_flag=True, help="Show the last report; nothing is tried.")
 @usual_options
 def command(remote: str | None, depth: Depth, *, last: bool) -> None:

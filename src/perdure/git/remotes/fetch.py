@@ -62,7 +62,7 @@ def fetched(
             yield Fetched(refs, advertised.head)
             return
         incoming.index(store)
-        _refuse_odd(check_incoming(incoming, store, wanted))
+        refuse_odd(check_incoming(incoming, store, wanted))
         with parts.writer.exclusive("storing what came"):
             keep = incoming.put_in_place(parts.writer.packs)
         store.rescan()
@@ -70,7 +70,7 @@ def fetched(
             yield Fetched(refs, advertised.head, incoming.count)
 
 
-def _refuse_odd(troubles: Sequence[Trouble]) -> None:
+def refuse_odd(troubles: Sequence[Trouble]) -> None:
     """Raise OddContent where what came is not what a companion may hold."""
     # Links and submodules may be in a history; they are never written out.
     odd = [each for each in troubles if each.kind not in {"link", "submodule"}]

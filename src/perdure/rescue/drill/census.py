@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from perdure.companion.conversation.chunk import (
     ALTERNATIVES,
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
 _EVERY = 256
+
+
+class CountsTurns(Protocol):
+    """Whatever can count the turns of a commit."""
+
+    def turns(self, repo: Repository, commit: str) -> int:
+        """Turns that the conversations of a commit have. Raises HistoryError."""
+        ...
 
 
 class ChunkCensus:

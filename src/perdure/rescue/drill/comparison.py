@@ -14,7 +14,7 @@ from perdure.views.remotes import turns_beyond
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
-    from perdure.rescue.drill.census import ChunkCensus
+    from perdure.rescue.drill.census import ChunkCensus, CountsTurns
 
 _NAMED = 5
 
@@ -52,13 +52,15 @@ class Comparison:
             names = _named(map(short_name, changed))
             self._report.add(Verdict.UNPROVEN, f"{names} names something else there than here")
 
-    def turns(self, census: ChunkCensus) -> None:
+    def turns(self, counter: CountsTurns) -> None:
         """Count the turns of every branch on both sides, and find those that did not come back."""
         refs = self._here.parts().refs.names(HEADS)
         heads = {ref: oid for ref, oid in self._report.tips.items() if ref.startswith(HEADS)}
+        times = (self._there.commit_info(oid).committed_at for oid in heads.values())
+        self._report.newest = max(times).timestamp()
         for ref in sorted({*refs, *heads}):
-            there = census.turns(self._there, heads[ref]) if ref in heads else None
-            here = census.turns(self._here, refs[ref]) if ref in refs else None
+            there = counter.turns(self._there, heads[ref]) if ref in heads else None
+            here = counter.turns(self._here, refs[ref]) if ref in refs else None
             self._report.branches.append(BranchTurns(short_name(ref), here, there))
         self._report.covers = known = self._known_here()
         if not known:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perdure.git.refs.refs import HEADS
 from perdure.git.repository.create import fresh_repository
 from perdure.git.repository.repository import Repository
 from perdure.recall.index import RecallIndex
@@ -54,8 +53,6 @@ def look_at_all(
     """
     comparison = Comparison(here, copy, report)
     census = ChunkCensus(progress)
-    heads = [oid for ref, oid in report.tips.items() if ref.startswith(HEADS)]
-    report.newest = max(copy.commit_info(oid).committed_at.timestamp() for oid in heads)
     comparison.refs()
     comparison.turns(census)
     comparison.troubles(census)

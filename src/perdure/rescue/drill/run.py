@@ -28,6 +28,7 @@ from perdure.git.wire.errors import (
 )
 from perdure.rescue.drill.report import Depth, DrillReport, Verdict
 from perdure.rescue.drill.scratch import scratch_folder
+from perdure.rescue.run import opened
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -51,6 +52,8 @@ def drill(
 ) -> DrillReport:
     """Drill one remote, and note down what came of it. The companion here is only read.
 
+    A quick one looks at what is new since the last proof; without one, it is a full one.
+
     Raises:
         HistoryError: the companion here cannot be read, or the report cannot be kept.
     """
@@ -70,9 +73,31 @@ def drill(
 def _drill(
     repo: Repository, remote: Remote, report: DrillReport, progress: Callable[[str], None]
 ) -> None:
-    from perdure.rescue.drill.restore import look_at_all, restored
-    from perdure.rescue.run import opened
+    proof = read_drills(repo, remote.name, remote.url).proof
+    if report.depth == "quick" and proof is not None:
+        from perdure.rescue.drill.news import Unsure, fetched_since, look_at_news
 
+        try:
+            with (
+                scratch_folder(_ROOM_LEAST) as folder,
+                opened(remote) as transport,
+                fetched_since(folder, repo, proof, transport, report, progress) as copy,
+            ):
+                look_at_news(repo, copy, proof, report, progress)
+                return
+        except (Unsure, DamagedRepository):
+            # Damage here and damage there look alike in a copy that borrows objects.
+            report.tips = {}
+    _drill_all(repo, remote, report, progress)
+
+
+def _drill_all(
+    repo: Repository, remote: Remote, report: DrillReport, progress: Callable[[str], None]
+) -> None:
+    from perdure.rescue.drill.restore import look_at_all, restored
+
+    if report.depth == "quick":
+        report.depth = "full"
     with (
         scratch_folder(_room(repo)) as folder,
         opened(remote) as transport,
@@ -109,6 +134,13 @@ def _judge(repo: Repository, remote: Remote, report: DrillReport, problem: Histo
     name = remote.name
     had_some = bool(read_record(repo, name, remote.url).agreed)
     words = problem.what.lower()
+    if isinstance(problem, DamagedRepository) and report.tips:
+        report.add(
+            Verdict.UNPROVEN,
+            f"what came back is whole, and the companion here is not: {problem.what}",
+            f"perdure clone {remote.url} brings her back, into a new folder",
+        )
+        return
     is_broken = (
         isinstance(problem, _BROKEN)
         or (isinstance(problem, _LOST) and had_some)
@@ -152,20 +184,22 @@ def _note(repo: Repository, remote: Remote, report: DrillReport) -> None:
     if report.verdict is Verdict.BROKEN:
         failure = next(each.what for each in report.findings if each.kind is Verdict.BROKEN)
         record = msgspec.structs.replace(record, proof=None, failure=failure)
-    elif report.tips:
+    elif report.covers:
         record = msgspec.structs.replace(record, proof=_proof(report, known.proof), failure="")
     write_drills(repo, remote.name, record)
 
 
 def _proof(report: DrillReport, before: Proof | None) -> Proof:
     at = report.at.timestamp()
+    earlier = before if report.depth == "quick" else None
+    spoke = tuple(each.backend for each in report.replies if not each.problem)
     counted = {each.name: each.there for each in report.branches if each.there is not None}
     return Proof(
         at,
         dict(report.tips),
         report.covers,
         {f"{HEADS}{name}": count for name, count in counted.items()},
-        full_at=before.full_at if report.depth == "quick" and before is not None else at,
+        full_at=earlier.full_at if earlier is not None else at,
         newest=report.newest,
-        spoke=tuple(each.backend for each in report.replies if not each.problem),
+        spoke=earlier.spoke if earlier is not None else spoke,
     )
