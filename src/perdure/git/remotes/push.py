@@ -55,8 +55,9 @@ def push(
     refs: dict[str, str] = {}
     done: dict[str, tuple[str | None, str | None]] = {}
     refused: dict[str, str] = {}
+    cuts: dict[str, list[str]] = {}
     while True:
-        step = _Step(repo, decide)
+        step = _Step(repo, decide, cuts)
         result = transport.push(step, progress)
         refs = travelling(result.advertised.refs)
         if step.behind:
@@ -76,9 +77,11 @@ def push(
 class _Step:
     """One conversation of a push: called with what the remote has, says what to send."""
 
-    def __init__(self, repo: Repository, decide: Decide) -> None:
+    def __init__(self, repo: Repository, decide: Decide, cuts: dict[str, list[str]]) -> None:
+        """``cuts``: where large branches are cut, by their tips; kept from one to the next."""
         self._repo = repo
         self._decide = decide
+        self._cuts = cuts
         self.moves: dict[str, str | None] = {}
         self.behind = False
         self.is_last = True
@@ -101,11 +104,27 @@ class _Step:
         return PushOrder(self.moves, outgoing(parts, new, known))
 
     def _first_slice(self, known: list[str]) -> dict[str, str | None] | None:
-        """The first step of a branch that is too large for one push; None where none is."""
-        parts = self._repo.parts()
-        for ref, oid in sorted(self.moves.items()):
-            if ref.startswith(HEADS) and oid is not None:
-                cuts = slices(parts, oid, known)
-                if len(cuts) > 1:
-                    return {ref: cuts[0]}
+        """The next step of a branch that is too large for one push; None where none is.
+
+        The newest branch goes first: it has most of what the others have.
+        """
+        read = self._repo.commit_info
+        tips = [
+            (read(oid).committed_at, ref, oid)
+            for ref, oid in self.moves.items()
+            if ref.startswith(HEADS) and oid is not None
+        ]
+        for _, ref, oid in sorted(tips, reverse=True):
+            if oid not in self._cuts:
+                self._cuts[oid] = slices(self._repo.parts(), oid, known)
+            left = [cut for cut in self._cuts[oid] if cut not in self._sent(oid, known)]
+            if len(left) > 1:
+                return {ref: left[0]}
         return None
+
+    def _sent(self, tip: str, known: list[str]) -> set[str]:
+        """Which cuts of a branch the remote has: up to the last one that a ref there names."""
+        cuts = self._cuts[tip]
+        there = set(known)
+        last = max((at for at, cut in enumerate(cuts) if cut in there), default=-1)
+        return set(cuts[: last + 1])

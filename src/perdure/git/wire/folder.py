@@ -6,9 +6,7 @@ Nothing of the folder's own configuration is run, hooks neither.
 
 from __future__ import annotations
 
-import hashlib
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,14 +74,14 @@ class FolderTransport:
         progress: Callable[[str], None],  # noqa: ARG002 - a folder says nothing
     ) -> Advertised:
         """Read what is wanted and not known yet, as a pack."""
-        from perdure.git.packs.outgoing import outgoing
+        from perdure.git.packs.outgoing import outgoing, pack_bytes
 
         advertised = self.advertised()
         wanted = list(wants(advertised))
         if wanted:
             known = [oid for oid in heads if self._git.store.has(oid)]
             objects = _Objects(self._git.store, shallow_ends(self._git_dir))
-            for data in _pack_bytes(outgoing(objects, wanted, known)):
+            for data in pack_bytes(outgoing(objects, wanted, known)):
                 write(data)
         return advertised
 
@@ -137,11 +135,12 @@ class FolderTransport:
     def _received(self, pack: OutgoingPack) -> AbstractContextManager[object]:
         """Store a pack; until what it returns is released, git leaves it alone."""
         from perdure.git.packs.incoming import IncomingPack
+        from perdure.git.packs.outgoing import pack_bytes
         from perdure.git.packs.small import PackWriter
 
         incoming = IncomingPack(self._git_dir)
         with incoming:
-            for data in _pack_bytes(pack):
+            for data in pack_bytes(pack):
                 incoming.write(data)
             incoming.index(self._git.store)
             keep = incoming.put_in_place(PackWriter(self._git.store, self._git.layout.state))
@@ -215,13 +214,3 @@ def _git_dir(path: Path) -> Path:
         "nothing was changed",
         "if it is a disk, plug it in; else see perdure remote list",
     )
-
-
-def _pack_bytes(pack: OutgoingPack) -> Iterator[bytes]:
-    """A pack as it goes over the wire (gitformat-pack(5)); nothing where it has no entries."""
-    checksum = hashlib.sha1(b"PACK" + struct.pack(">LL", 2, pack.count), usedforsecurity=False)
-    yield b"PACK" + struct.pack(">LL", 2, pack.count)
-    for _, entry in pack.entries:
-        checksum.update(entry)
-        yield entry
-    yield checksum.digest()
