@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from perdure.actions.workspace import Workspace
+from perdure.cli.root import root
 from perdure.git.remotes.settings import list_remotes
 from perdure.git.wire.errors import NeedsTyping
 from perdure.rescue.join import join, plan_join
 from tests.git_servers import PASSWORD, USER, GitServer, SshServer, bare_repository
-from tests.rescue.devices import refs, say, sync
+from tests.rescue.devices import add_backup, refs, say, sync
 
 
 def test_what_everyone_can_read_is_seen(
@@ -35,6 +37,27 @@ def test_a_host_key_is_shown_first(git_ssh: SshServer, companion: Path) -> None:
         join(workspace.repo, plan)
         assert git_ssh.known_hosts.read_text() == git_ssh.host_key
         assert plan_join(workspace.repo, "again", f"{git_ssh.url}/mira.git").host_key is None
+
+
+def test_a_clone_shows_the_key_first_too(
+    git_ssh: SshServer, companion: Path, tmp_path: Path
+) -> None:
+    bare_repository(git_ssh.folder)
+    url = f"{git_ssh.url}/mira.git"
+    add_backup(companion, url)
+    sync(companion)
+    git_ssh.known_hosts.write_text("")
+    place = tmp_path / "second"
+    words = ["clone", url, "--at", str(place)]
+    refused = CliRunner().invoke(root, words)
+    assert refused.exit_code == 2
+    assert "SHA256:" not in refused.stdout
+    assert (place.exists(), git_ssh.known_hosts.read_text()) == (False, "")
+    done = CliRunner().invoke(root, [*words, "--yes"])
+    assert done.exit_code == 0
+    assert "SHA256:" in done.stdout
+    assert git_ssh.known_hosts.read_text() == git_ssh.host_key
+    assert refs(place) == refs(companion)
 
 
 def test_no_password_is_written_down(

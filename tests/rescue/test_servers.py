@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from perdure.git.packs import outgoing
+from perdure.git.remotes import push
 from perdure.git.wire.errors import RemoteProblem
 from tests.conftest import assert_sound, git
 from tests.git_servers import (
@@ -134,3 +137,30 @@ def test_a_pull_that_is_cut_leaves_nothing_and_is_pulled_again(
     sync(second)
     assert refs(companion) == refs(second)
     assert "three" in words(companion)
+
+
+def test_a_first_push_that_is_cut_costs_one_slice(
+    companion: Path,
+    git_daemon: GitServer,
+    cut_proxy: Callable[[int], CutProxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = bare_repository(git_daemon.folder)
+    proxy = cut_proxy(git_daemon.port)
+    dice = random.Random(5)
+    for _ in range(6):
+        say(companion, dice.randbytes(20_000).hex())
+    git(companion, "branch", "side", "HEAD~3")
+    add_backup(companion, f"git://127.0.0.1:{proxy.port}/mira.git")
+    monkeypatch.setattr(push, "slices", partial(outgoing.slices, most=50_000))
+    proxy.upward = 100_000
+    with pytest.raises(RemoteProblem):
+        sync(companion)
+    git(place, "fsck", "--full", "--strict")
+    came = refs(place)["refs/heads/main"]
+    sent = int(git(companion, "rev-list", "--count", came))
+    assert 0 < sent < int(git(companion, "rev-list", "--count", "main"))
+    proxy.passed, proxy.upward = 0, None
+    sync(companion)
+    assert refs(place) == refs(companion)
+    assert proxy.passed < 160_000

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _ORIGIN = "origin"
 """Name of the remote that a clone comes from, as git calls it."""
-There = Literal["nothing yet", "this companion", "something else"]
+There = Literal["nothing yet", "this companion", "commits that are not here"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,7 @@ def plan_join(repo: Repository, name: str, text: str) -> JoinPlan:
         return JoinPlan(name, address, public=False, there=_there(repo, name, address))
     from perdure.git.wire.public import is_public
 
-    key = None
-    if address.scheme == "ssh":
-        from perdure.git.wire.host_key import host_key
-
-        key = host_key(address)
+    key = unknown_host_key(text)
     public = is_public(address)
     if key is not None or secret is not None:
         return JoinPlan(name, address, host_key=key, public=public, secret=secret)
@@ -135,9 +131,9 @@ def _there(repo: Repository, name: str, address: Address) -> There:
     heads = {oid for ref, oid in refs.items() if ref.startswith(HEADS)}
     if not heads:
         return "nothing yet"
-    # A commit of theirs that is not here may still be of this companion: a sync will find out.
-    here = repo.parts().store
-    return "this companion" if any(here.has(oid) for oid in heads) else "something else"
+    # Whether they are of this companion, a sync will find out.
+    has = repo.parts().store.has
+    return "this companion" if any(has(oid) for oid in heads) else "commits that are not here"
 
 
 def join(repo: Repository, plan: JoinPlan) -> Remote:
@@ -147,9 +143,7 @@ def join(repo: Repository, plan: JoinPlan) -> Remote:
         RemoteProblem, HistoryError: nothing was added.
     """
     if plan.host_key is not None:
-        from perdure.git.wire.host_key import accept
-
-        accept(plan.host_key)
+        accept_host_key(plan.host_key)
     if plan.makes is not None:
         from perdure.git.wire.folder import make_bare
 
@@ -161,6 +155,28 @@ def join(repo: Repository, plan: JoinPlan) -> Remote:
     remote = add_remote(repo, plan.name, plan.address.text)
     write_record(repo, remote.name, RemoteRecord(remote.url, is_public_agreed=bool(plan.public)))
     return remote
+
+
+def unknown_host_key(text: str) -> HostKey | None:
+    """The key of an ssh server that nobody has accepted here yet; None for any other address.
+
+    Raises:
+        BadAddress: the text is no address.
+        RemoteProblem: the server cannot be reached, or has another key than it had.
+    """
+    address = split_address(text)[0]
+    if address.scheme != "ssh":
+        return None
+    from perdure.git.wire.host_key import host_key
+
+    return host_key(address)
+
+
+def accept_host_key(key: HostKey) -> None:
+    """Remember a server's key as the user's own ssh does. Raises StorageFull, ReadOnly."""
+    from perdure.git.wire.host_key import accept
+
+    accept(key)
 
 
 def leave(repo: Repository, name: str) -> None:
