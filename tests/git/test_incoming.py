@@ -104,6 +104,8 @@ def test_what_git_sends_is_indexed_as_git_does(
     subprocess.run(["git", "index-pack", theirs], check=True, capture_output=True)
     ours = [p for p in (repo.git_dir / "objects" / "pack").glob("*.pack") if p.read_bytes() == data]
     assert ours[0].with_suffix(".idx").read_bytes() == theirs.with_suffix(".idx").read_bytes()
+    for path in (ours[0], ours[0].with_suffix(".idx")):
+        assert path.stat().st_mode & 0o777 == 0o400
     run_git(repo.path, "update-ref", "refs/heads/life", run_git(life, "rev-parse", "main").strip())
     run_git(repo.path, "fsck", "--full", "--strict")
 
