@@ -138,7 +138,6 @@ class PackResolver:
         self._work = limits.work_floor + limits.work_factor * size
         self._steps = limits.step_floor + size // limits.step_share
         self._held = 0
-        self._left = self.count
 
     def objects(self, read_base: ReadBase) -> Iterator[Resolved]:
         """Every object once, each after the one that it is built on.
@@ -150,9 +149,7 @@ class PackResolver:
             RefusedPack: an entry is broken, or a limit is reached.
             DamagedRepository: whatever ``read_base`` raises.
         """
-        for found in self._parse():
-            self._left -= 1
-            yield found
+        yield from self._parse()
         self._weigh()
         for entry in range(self.count):
             if self._bases[entry] == _NO_BASE:
@@ -164,8 +161,6 @@ class PackResolver:
             oid = next(iter(self._by_id))
             kind, data = self.outside[oid] = read_base(oid)
             yield from self._grown(-1, oid, NUMBERS[kind], data)
-        if self._left:
-            raise RefusedPack("it holds deltas of nothing")
 
     # Reading the entries
 
@@ -320,7 +315,6 @@ class PackResolver:
             found = self._done(each, number, data)
             if found.oid in self.outside:
                 raise RefusedPack("it is built on an object that it holds itself")
-            self._left -= 1
             yield found
             family = self._family(each, found.oid)
             if family:
