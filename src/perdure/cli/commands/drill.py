@@ -12,6 +12,7 @@ from perdure.cli.render.progress import SpokenProgress
 from perdure.cli.target import open_workspace, usual_options
 
 if TYPE_CHECKING:
+    from perdure.backends.protocol import BackendSpec
     from perdure.git.remotes.settings import Remote
     from perdure.git.repository.repository import Repository
     from perdure.rescue.drill.report import Depth
@@ -23,6 +24,12 @@ _UNPROVEN = 3
 @click.argument("remote", required=False)
 @click.option("--full", "depth", flag_value="full", default=True, help="Restore all of it.")
 @click.option("--quick", "depth", flag_value="quick", help="Only what is new since the last proof.")
+@click.option(
+    "--speak",
+    "depth",
+    flag_value="speak",
+    help="All of it, and one line through each confirmed backend, hosted ones too.",
+)
 @click.option("--last", is_flag=True, help="Show the last report; nothing is tried.")
 @usual_options
 def command(remote: str | None, depth: Depth, *, last: bool) -> None:
@@ -32,6 +39,10 @@ def command(remote: str | None, depth: Depth, *, last: bool) -> None:
     only read. Every object is hashed and connected, every conversation read, the indexes are built
     again, turns counted and compared with those here, and the last prompts rebuilt and compared by
     their hashes.
+
+    With --speak she is also asked for one line through each backend that is confirmed on this
+    device, and through the embedded model; a hosted one is sent what any message sends it. Nothing
+    of it comes into her conversations here.
 
     Without REMOTE: from all of them.
 
@@ -49,7 +60,10 @@ def command(remote: str | None, depth: Depth, *, last: bool) -> None:
         if last:
             reports = [_last(repo, each) for each in remotes]
         else:
-            reports = [drill(repo, each, depth, progress).to_dict() for each in remotes]
+            backends = _voices(repo) if depth == "speak" else []
+            reports = [
+                drill(repo, each, depth, progress, backends=backends).to_dict() for each in remotes
+            ]
         progress.clear()
         state = proof_state(repo)
     if state is None:
@@ -66,6 +80,16 @@ def command(remote: str | None, depth: Depth, *, last: bool) -> None:
         sys.exit(1)
     if verdicts != {"proven"} or not state.is_well:
         sys.exit(_UNPROVEN)
+
+
+def _voices(repo: Repository) -> list[BackendSpec]:
+    """The backends to speak through; what leaves this machine is said before anything does."""
+    from perdure.rescue.drill.voices import confirmed_backends, hosted_warning
+
+    backends = confirmed_backends(repo)
+    for line in hosted_warning(backends):
+        print_line(line, err=True)
+    return backends
 
 
 def _last(repo: Repository, remote: Remote) -> dict[str, object]:

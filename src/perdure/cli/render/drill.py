@@ -8,6 +8,7 @@ from typing import Any
 from perdure.plural import plural
 
 _SHOWN = 5
+_LETTERS = 200
 _HEADS = {
     "proven": "A restore from {remote} works",
     "unproven": "A restore from {remote} is not proven to bring everything back",
@@ -31,6 +32,10 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
             f"{plural(report['chunks'], 'conversation file')} read, "
             f"{plural(report['prompts'], 'prompt')} rebuilt, in {report['seconds']:.1f} s"
         )
+    for reply in report["replies"]:
+        if not reply["problem"]:
+            text = " ".join(reply["text"].split())
+            yield f"  {reply['backend']} said: {text[:_LETTERS]}"
     branches = sorted(report["branches"].items(), key=lambda row: -(row[1]["there"] or 0))
     for name, turns in branches[:_SHOWN]:
         yield f"  {name}: {_turns(turns)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +31,7 @@ from perdure.rescue.drill.scratch import scratch_folder
 from perdure.rescue.run import opened
 
 if TYPE_CHECKING:
+    from perdure.backends.protocol import BackendSpec
     from perdure.git.repository.repository import Repository
 
 _LOST = (EmptyRemote, NoRepositoryThere)
@@ -49,10 +50,13 @@ def drill(
     remote: Remote,
     depth: Depth,
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    backends: Sequence[BackendSpec] = (),
 ) -> DrillReport:
     """Drill one remote, and note down what came of it. The companion here is only read.
 
-    A quick one looks at what is new since the last proof; without one, it is a full one.
+    A quick one looks at what is new since the last proof; without one, it is a full one. One that
+    speaks does so through ``backends``.
 
     Raises:
         HistoryError: the companion here cannot be read, or the report cannot be kept.
@@ -61,7 +65,7 @@ def drill(
     begun = time.monotonic()
     _ask_as_stranger(repo, remote, report, progress)
     try:
-        _drill(repo, remote, report, progress)
+        _drill(repo, remote, report, backends, progress)
     except HistoryError as problem:
         _judge(repo, remote, report, problem)
     report.findings.sort(key=lambda each: list(Verdict).index(each.kind), reverse=True)
@@ -71,7 +75,11 @@ def drill(
 
 
 def _drill(
-    repo: Repository, remote: Remote, report: DrillReport, progress: Callable[[str], None]
+    repo: Repository,
+    remote: Remote,
+    report: DrillReport,
+    backends: Sequence[BackendSpec],
+    progress: Callable[[str], None],
 ) -> None:
     proof = read_drills(repo, remote.name, remote.url).proof
     if report.depth == "quick" and proof is not None:
@@ -88,11 +96,15 @@ def _drill(
         except (Unsure, DamagedRepository):
             # Damage here and damage there look alike in a copy that borrows objects.
             report.tips = {}
-    _drill_all(repo, remote, report, progress)
+    _drill_all(repo, remote, report, backends, progress)
 
 
 def _drill_all(
-    repo: Repository, remote: Remote, report: DrillReport, progress: Callable[[str], None]
+    repo: Repository,
+    remote: Remote,
+    report: DrillReport,
+    backends: Sequence[BackendSpec],
+    progress: Callable[[str], None],
 ) -> None:
     from perdure.rescue.drill.restore import look_at_all, restored
 
@@ -104,6 +116,10 @@ def _drill_all(
         restored(folder, transport, report, progress) as copy,
     ):
         look_at_all(repo, copy, report, progress)
+        if report.depth == "speak":
+            from perdure.rescue.drill.voices import speak
+
+            speak(copy, backends, report, progress)
 
 
 def _room(repo: Repository) -> int:
