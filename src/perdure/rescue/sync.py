@@ -164,8 +164,8 @@ class Sync:
         return {**refs.names(HEADS), **refs.names(TAGS), **refs.names(KEPT)}
 
     def _here_of(self, there: Mapping[str, str]) -> dict[str, str]:
-        has = self._repo.parts().store.has
-        return {ref: oid for ref, oid in there.items() if has(oid)}
+        here = self._repo.parts().store.stored(there.values())
+        return {ref: oid for ref, oid in there.items() if oid in here}
 
     def _looked_at(self, there: Mapping[str, str]) -> list[RefStep]:
         """What is to be done about every ref, guards heeded; all the remote has must be here."""

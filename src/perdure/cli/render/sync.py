@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from perdure.views.companions import Overview
 
 _SHOWN = 5
+_NAMED = 10
+"""Branches and tags that are named one by one."""
 
 
 def result_lines(result: SyncResult) -> Iterator[str]:
@@ -34,10 +36,13 @@ def result_lines(result: SyncResult) -> Iterator[str]:
 
 def _moved(start: str, refs: dict[str, Ahead]) -> Iterator[str]:
     kept = sum(ref.startswith(KEPT) for ref in refs)
-    for ref, what in refs.items():
-        if not ref.startswith(KEPT):
-            brought = f": {what}" if what else ""
-            yield f"{start}: {short_name(ref)}{brought}."
+    shown = [ref for ref in refs if not ref.startswith(KEPT)]
+    for ref in shown[:_NAMED]:
+        brought = f": {refs[ref]}" if refs[ref] else ""
+        yield f"{start}: {short_name(ref)}{brought}."
+    if len(shown) > _NAMED:
+        more = plural(len(shown) - _NAMED, "more branch or tag", "more branches or tags")
+        yield f"{start}: {more}."
     if kept:
         yield f"{start}: {plural(kept, 'kept line')}."
 

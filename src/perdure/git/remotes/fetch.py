@@ -49,8 +49,9 @@ def fetched(
     wanted: list[str] = []
 
     def wants(advertised: Advertised) -> Sequence[str]:
-        refs = travelling(advertised.refs).values()
-        wanted.extend(oid for oid in dict.fromkeys(refs) if not store.has(oid))
+        there = dict.fromkeys(travelling(advertised.refs).values())
+        here = store.stored(there)
+        wanted.extend(oid for oid in there if oid not in here)
         return wanted
 
     with incoming:

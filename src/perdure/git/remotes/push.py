@@ -95,7 +95,7 @@ class _Step:
         if not wanted:
             return None
         parts = self._repo.parts()
-        known = [oid for oid in {*there.values()} if parts.store.has(oid)]
+        known = list(parts.store.stored(there.values()))
         self.moves = dict(wanted)
         first = self._first_slice(known)
         if first is not None:
