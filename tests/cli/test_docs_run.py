@@ -176,7 +176,8 @@ BEFORE = {
 def lines_of(text: str) -> Iterator[str]:
     """The lines that a page has one type, without their comments."""
     for block in BLOCK.findall(text):
-        for line in block.splitlines():
+        # A line that ends in a pipe goes on with the next.
+        for line in re.sub(r"\|\n\s*", "| ", block).splitlines():
             typed = re.sub(r"\s+#\s.*$", "", line.removeprefix("$ "))
             if typed.strip() and not typed.startswith("#"):
                 yield typed
