@@ -199,6 +199,9 @@ class ScriptedSession:
     async def act(self, act: Callable[[Workspace], T]) -> T:
         raise RequestProblem("there is no repository here.")
 
+    async def backup_warning(self) -> str:
+        return ""
+
     async def look_again(self) -> list[Notice] | None:
         return None
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
 from perdure.backends.protocol import Backend
+from perdure.companion.clock import now
 from perdure.terminal.glyphs import UNICODE
 from perdure.tui.app import ChatApp
 from perdure.tui.draft import Draft
 from perdure.tui.run import opener_of
 from tests.conftest import assert_sound, git, no_room
+from tests.rescue.devices import add_backup, sync
 from tests.speaking import Scripted
 from tests.tui.conftest import listed, say, shown, until
 
@@ -180,3 +183,21 @@ async def test_what_is_written_down_between_turns_is_told(companion: Path) -> No
     (summary,) = companion.glob("memory/summaries/*/*.md")
     assert summary.read_text().endswith("\n\nAna told Mira that the weir was loud.\n")
     assert_sound(companion)
+
+
+async def test_turns_that_should_be_on_a_remote_stand_on_the_status_line(
+    companion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_backup(companion, tmp_path / "place.git")
+    async with chatting(companion) as (app, pilot):
+        await say(pilot, "the weir was loud")
+        await until(pilot, lambda: app.chat.status.status.saved_at is not None)
+        assert app.chat.status.status.backup == ""
+        later = now() + timedelta(days=2)
+        monkeypatch.setattr("perdure.views.remotes.now", lambda: later)
+        app.chat.history.look_at_backups()
+        await until(pilot, lambda: "1 turn on no remote" in app.chat.status.status.backup)
+        assert "1 turn on no remote, oldest 2 d" in app.chat.status.render_line(0).text
+        sync(companion)
+        app.chat.history.look_at_backups()
+        await until(pilot, lambda: not app.chat.status.status.backup)

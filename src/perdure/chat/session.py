@@ -250,6 +250,13 @@ class Session:
         """Ask the repository, on the thread that it belongs to; also during a turn."""
         return await self._work(lambda: question(self._store.repo))
 
+    async def backup_warning(self) -> str:
+        """What is to be said about backups, such as turns on no remote; "" while they work."""
+        from perdure.views.remotes import backup_warning
+
+        policy = self._store.position.companion.settings.sync
+        return await self.consult(lambda repo: backup_warning(repo, policy))
+
     async def act(self, act: Callable[[Workspace], T]) -> T:
         """Do something to the history, and go on from where it leads.
 

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from perdure.git.errors import HistoryError
+from perdure.git.remotes.record import Pause, read_record, write_record
 from perdure.git.remotes.settings import Remote, find_remote, list_remotes
 from perdure.git.wire.address import parse_address
 from perdure.git.wire.connect import connect
-from perdure.git.wire.errors import RemoteProblem
-from perdure.rescue.first_push import check_first_push
+from perdure.git.wire.errors import (
+    ChangedHostKey,
+    NeedsTyping,
+    RemoteProblem,
+    SignInRefused,
+    UnknownHostKey,
+)
+from perdure.rescue.first_push import HoldsFindings, check_first_push
 from perdure.rescue.guards import Side
-from perdure.rescue.sync import Sync, SyncResult
+from perdure.rescue.sync import Sync, SyncResult, not_level
 
 if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
     from perdure.git.repository.repository import Repository
     from perdure.git.wire.transport import Transport
+
+
+_WAITS_FOR_SOMEBODY = (NeedsTyping, UnknownHostKey, ChangedHostKey, SignInRefused, HoldsFindings)
 
 
 def chosen_remotes(repo: Repository, name: str | None) -> list[Remote]:
@@ -65,6 +79,47 @@ def sync_with(
             workspace, remote, transport, takes=takes, gives=gives, keep=keep, progress=progress
         )
         return sync.run()
+
+
+def sync_by_itself(workspace: Workspace) -> bool:
+    """Sync with every remote that is not paused, nobody looking on; what fails is written down.
+
+    Where somebody would have to do something first, such as type a password, syncing with that
+    remote is paused until ``perdure sync`` has worked.
+
+    Returns:
+        Whether nothing is left that may go better by itself later.
+    """
+    is_done = True
+    for remote in list_remotes(workspace.repo):
+        if read_record(workspace.repo, remote.name, remote.url).pause is not None:
+            continue
+        problem: HistoryError | None
+        try:
+            result = sync_with(workspace, remote)
+            problem = not_level(result) if result.pause is None else None
+        except HistoryError as caught:
+            problem = caught
+        if problem is not None:
+            is_done = _note_trouble(workspace.repo, remote, problem) and is_done
+    return is_done
+
+
+def _note_trouble(repo: Repository, remote: Remote, problem: HistoryError) -> bool:
+    """Write down why nothing was synced; returns whether that waits for somebody."""
+    record = read_record(repo, remote.name, remote.url)
+    is_paused = isinstance(problem, _WAITS_FOR_SOMEBODY)
+    write_record(
+        repo,
+        remote.name,
+        msgspec.structs.replace(
+            record,
+            pause=Pause(problem.what) if is_paused else None,
+            trouble="" if is_paused else problem.what,
+            tried_at=time.time(),
+        ),
+    )
+    return is_paused
 
 
 def sync_each(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perdure.companion.clock import now
+from perdure.companion.config.settings import SyncPolicy
 from perdure.git.operations.branches import branches
 from perdure.git.remotes.record import RemoteRecord, read_record
 from perdure.git.remotes.settings import list_remotes
@@ -14,6 +15,13 @@ from perdure.git.repository.repository import Repository
 from perdure.plural import plural
 from perdure.snapshot.revisions.ahead import MOST, commits_ahead
 from perdure.snapshot.revisions.program_commits import turn_of_commit
+
+_DELAYS: dict[SyncPolicy, timedelta] = {
+    "each turn": timedelta(minutes=1),
+    "when quiet": timedelta(minutes=12),
+    "off": timedelta(days=1),
+}
+"""The age from which on a turn should have been on a remote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,25 @@ def at_risk(repo: Repository) -> AtRisk | None:
         return None
     records = [read_record(repo, each.name, each.url) for each in remotes]
     return turns_beyond(repo, [oid for record in records for oid in record.agreed.values()])
+
+
+def backup_warning(repo: Repository, policy: SyncPolicy) -> str:
+    """What is to be said about backups; "" while they work, and where there is no remote.
+
+    Args:
+        repo: the repository.
+        policy: when perdure syncs by itself; turns that are younger than that takes are no news.
+    """
+    remotes = list_remotes(repo)
+    records = {each.name: read_record(repo, each.name, each.url) for each in remotes}
+    paused = [name for name, record in records.items() if record.pause is not None]
+    found = at_risk(repo)
+    parts = []
+    if found is not None and found.oldest is not None and now() - found.oldest > _DELAYS[policy]:
+        parts.append(str(found))
+    if paused and policy != "off":
+        parts.append(f"sync with {', '.join(paused)} is paused")
+    return "; ".join(parts)
 
 
 def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteRow:

@@ -94,6 +94,8 @@ class PlainChat:
             print_line("Type /help for the commands.")
         for notice in self._session.notices:
             print_line(f"note: {notice.text}")
+        if warning := self._ask(self._session.backup_warning()):
+            print_line(f"note: {warning}. perdure remote list says more.")
         if self._session.unanswered:
             print_line("note: your last message has no reply yet; /resume asks for it.")
         self._greet()
@@ -162,6 +164,8 @@ class PlainChat:
             f"{info.next_backend} ({info.next_model}){once}, context {info.used} of "
             f"{info.window} tokens, last saved: {saved}"
         )
+        if warning := self._ask(self._session.backup_warning()):
+            print_line(f"backup: {warning}")
 
     def _list_backends(self) -> None:
         following = self._session.info.next_backend

@@ -13,6 +13,8 @@ from perdure.cli.root import LazyGroup
 from perdure.cli.target import open_workspace, usual_options
 
 if TYPE_CHECKING:
+    from perdure.actions.workspace import Workspace
+    from perdure.companion.config.settings import SyncPolicy
     from perdure.rescue.join import JoinPlan
 
 
@@ -43,13 +45,22 @@ def command() -> None:
     metavar="COMPANION",
     help="Use a place that anybody can read; repeat the companion's name.",
 )
+@click.option(
+    "--sync",
+    "policy",
+    type=click.Choice(["when quiet", "each turn", "off"]),
+    help="When perdure syncs by itself; asked on a terminal.",
+)
 @plan_options
-def add(name: str, address: str, typed: str) -> None:
+def add(name: str, address: str, typed: str, policy: SyncPolicy | None) -> None:
     """Add a place to back up to, or to sync with another machine.
 
     The address is what git takes: https://…, ssh://…, you@host:path, or a folder, which is made if
     it is not there. You are shown an ssh server's key before it is accepted. A password in the
     address goes to the keyring. Nothing is pushed yet: perdure push does that.
+
+    On a terminal you are asked whether perdure is to sync by itself from then on; the answer is
+    sync: in companion.yaml.
     """
     from perdure.rescue.join import join, plan_join
 
@@ -61,8 +72,26 @@ def add(name: str, address: str, typed: str) -> None:
         added = None
         if confirm_plan(plan.describe(), f"Add {name}?", is_safe=plan.host_key is None):
             added = join(workspace.repo, plan).name
-        if not as_json({"plan": plan.to_dict(), "remote": added}) and added:
-            print_line(f"{name} is added. Send everything there: perdure push {name}")
+        if added:
+            policy = _offer_sync(workspace, policy)
+        if as_json({"plan": plan.to_dict(), "remote": added, "sync": policy}) or not added:
+            return
+        print_line(f"{name} is added. Send everything there: perdure push {name}")
+        if policy is not None:
+            print_line(f"sync: {policy}, as companion.yaml has it by now.")
+
+
+def _offer_sync(workspace: Workspace, policy: SyncPolicy | None) -> SyncPolicy | None:
+    """Set when perdure syncs by itself, as given or as the user says; None: it stays as it is."""
+    from perdure.actions.companion.sync_policy import set_sync_policy
+    from perdure.cli.input.ask import ask_yes_no, on_terminal
+
+    if policy is None and workspace.settings.sync == "off" and on_terminal():
+        words = "Sync by itself, when the conversation is quiet and when you leave it?"
+        policy = "when quiet" if ask_yes_no(words, default=True) else None
+    if policy is not None:
+        set_sync_policy(workspace, policy)
+    return policy
 
 
 def _agree_to_public(plan: JoinPlan, called: str, typed: str) -> None:

@@ -268,6 +268,14 @@ class HistoryController:
             if panel is not None:
                 panel.refresh_list()
 
+    @work(group="backups", exclusive=True)
+    async def look_at_backups(self) -> None:
+        """Say on the status line what is on no remote and should be."""
+        here = self._conversation
+        if here.session is None or not here.is_ready or here.is_talking or here.is_acting:
+            return
+        here.status.change(backup=await here.session.backup_warning())
+
     @work(group="look")
     async def look(self) -> None:
         """Follow a branch that another program switched or moved.

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _DRAFT_SECONDS = 1.0
 _LOOK_SECONDS = 2.0
 """How often it is looked whether git, or another program, moved the branch or settled a merge."""
+_BACKUP_SECONDS = 30.0
 _TAKE_NAMES = frozenset({"/backend", "/next", "/merge"})
 """Commands that take a name. With more words behind it, it is something to be said."""
 
@@ -104,6 +105,7 @@ class ChatScreen(Screen[None]):
         self.turns.mount()
         self.set_interval(_LOOK_SECONDS, self.history.look)
         self.set_interval(_LOOK_SECONDS, self.merge.look)
+        self.set_interval(_BACKUP_SECONDS, self.history.look_at_backups)
         self.call_after_refresh(self.startup.open)
 
     def on_unmount(self) -> None:
@@ -130,6 +132,7 @@ class ChatScreen(Screen[None]):
         self.turns.go_on()
         self.backends.confirm_listed()
         self.panels.show_review_hint()
+        self.history.look_at_backups()
 
     def _history_read(self) -> None:
         self.history.read_names()

@@ -47,6 +47,8 @@ class Status:
     queued: int = 0
     merge: str = ""
     """What an open merge still needs."""
+    backup: str = ""
+    """What is on no remote and should be."""
     hints: tuple[Hint, ...] = ()
 
 
@@ -136,6 +138,8 @@ class StatusLine(Widget):
         parts.append(self._state())
         if status.merge:
             parts.append(_Part(f"{glyphs.warning} {status.merge}", "busy", 1))
+        if status.backup:
+            parts.append(_Part(f"{glyphs.warning} {_line(status.backup)}", "busy", 3))
         if status.queued:
             parts.append(_Part(f"{glyphs.waiting} {status.queued} queued", "busy", 2))
         if status.unkept:
