@@ -49,6 +49,7 @@ class GitServer:
         port: 0 for ssh.
         requests: of a web server: method, path and whether a password came, one line each.
         trouble: of a web server: statuses to answer with before anything else.
+        kill: kills the programs that answer at this moment.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class GitServer:
     port: int = 0
     requests: list[str] = field(default_factory=list)
     trouble: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    kill: Callable[[], None] = lambda: None
 
 
 class _Threads(socketserver.ThreadingTCPServer):
@@ -106,11 +108,17 @@ class Children:
         self._known.append(process)
         return process
 
+    def kill(self) -> None:
+        """Kill what runs; whoever waits for it is told."""
+        for process in self._known:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
     def end(self) -> None:
         """Kill what is left."""
+        self.kill()
         for process in self._known:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
@@ -142,7 +150,7 @@ def daemon_server(folder: Path) -> Iterator[GitServer]:
 
     try:
         with threads(_Threads(("127.0.0.1", 0), Handler)) as port:
-            yield GitServer(folder, f"git://127.0.0.1:{port}", port)
+            yield GitServer(folder, f"git://127.0.0.1:{port}", port, kill=children.kill)
     finally:
         children.end()
 
@@ -450,31 +458,36 @@ class CutProxy:
         port: connect here.
         upward, downward: bytes that still pass to the server and from it; None: all.
         passed: bytes that have passed, both ways together.
+        at_cut: called when it is cut.
     """
 
     port: int
     upward: int | None = None
     downward: int | None = None
     passed: int = 0
+    at_cut: Callable[[], None] = lambda: None
+
+
+@contextlib.contextmanager
+def relay(target: int) -> Iterator[CutProxy]:
+    """A relay to a port; set ``upward`` or ``downward`` to have it cut."""
+    state = CutProxy(0)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection(("127.0.0.1", target)) as far:
+                _relay(self.request, far, state)
+
+    with threads(_Threads(("127.0.0.1", 0), Handler)) as port:
+        state.port = port
+        yield state
 
 
 @pytest.fixture
 def cut_proxy() -> Iterator[Callable[[int], CutProxy]]:
-    """Makes a relay to a port; set ``upward`` or ``downward`` to have it cut."""
+    """Makes a relay to a port."""
     with contextlib.ExitStack() as stack:
-
-        def make(target: int) -> CutProxy:
-            state = CutProxy(0)
-
-            class Handler(socketserver.BaseRequestHandler):
-                def handle(self) -> None:
-                    with socket.create_connection(("127.0.0.1", target)) as far:
-                        _relay(self.request, far, state)
-
-            state.port = stack.enter_context(threads(_Threads(("127.0.0.1", 0), Handler)))
-            return state
-
-        yield make
+        yield lambda target: stack.enter_context(relay(target))
 
 
 def _relay(near: socket.socket, far: socket.socket, state: CutProxy) -> None:
@@ -491,6 +504,7 @@ def _relay(near: socket.socket, far: socket.socket, state: CutProxy) -> None:
                 state.passed += len(data)
                 if left is not None and left - len(data) <= 0:
                     cut.set()
+                    state.at_cut()
         if cut.is_set():
             for each in (near, far):
                 with contextlib.suppress(OSError):

@@ -72,13 +72,18 @@ def child(path: Path, at: int, *, full: bool) -> NoReturn:
     os._exit(0)
 
 
-def prepared(folder: Path) -> None:
-    """Two devices that have both talked, one of which has pushed."""
+def companion_at(path: Path) -> Path:
+    """A new companion."""
     manifest = Manifest(name="rehearsal", driver="embedded", model="smollm2-135m-instruct")
     files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=now())
-    one = folder / "one"
     author = Author("Mira", "mira@companion.invalid")
-    create_repository(one, files, message="companion: begins\n", author=author).close()
+    create_repository(path, files, message="companion: begins\n", author=author).close()
+    return path
+
+
+def prepared(folder: Path) -> None:
+    """Two devices that have both talked, one of which has pushed."""
+    one = companion_at(folder / "one")
     say(one, "at the beginning")
     # Devices are copied with their place, which is named from there.
     add_backup(one, folder / "place.git")

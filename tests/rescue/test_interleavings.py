@@ -18,14 +18,10 @@ from hypothesis import strategies as st
 
 from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.workspace import Workspace
-from perdure.companion.clock import now
-from perdure.companion.config.manifest import Manifest
-from perdure.companion.templates import new_companion
 from perdure.errors import Problem
-from perdure.git.repository.create import create_repository
-from perdure.git.repository.repository import Author
 from tests.conftest import git
 from tests.rescue.devices import add_backup, clone, refs, say, sync
+from tests.rescue.kill_sync import companion_at
 
 ACTS = [
     "say", "say", "say", "persona", "fact", "rewind", "branch", "rename", "delete", "tag",
@@ -114,10 +110,7 @@ GIT: dict[str, Callable[[Device, int], None]] = {
 def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A companion, the place that it is synced with, and a second device."""
     folder = tmp_path_factory.mktemp("start")
-    manifest = Manifest(name="rehearsal", driver="embedded", model="smollm2-135m-instruct")
-    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=now())
-    author = Author("Mira", "mira@companion.invalid")
-    create_repository(folder / "one", files, message="companion: begins\n", author=author).close()
+    companion_at(folder / "one")
     say(folder / "one", "at the beginning")
     return folder
 

@@ -1,6 +1,7 @@
 """A sync that ends at any of its writes: nothing half-done is seen, and the next one succeeds.
 
-Some of them here; each of them with ``python -m tests.rescue.kill_sync``, also ``--full``.
+Some of them here; each of them with ``python -m tests.rescue.kill_sync``, also ``--full``. And a
+server that is killed: at many places with ``python -m tests.rescue.cut_sync --kills 200``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rescue import cut_sync
 from tests.rescue.kill_sync import prepared, run_once
 
 
@@ -27,3 +29,15 @@ def test_killed_at_a_write(start: Path, at: int) -> None:
 @pytest.mark.parametrize("at", [10, 75, 150])
 def test_the_disk_is_full_from_a_write_on(start: Path, at: int) -> None:
     assert run_once(start, at, full=True)
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("far")
+    cut_sync.prepared(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("which", "at"), [("push", 200_000), ("pull", 300_000)])
+def test_the_server_is_killed_halfway(far: Path, which: str, at: int) -> None:
+    cut_sync.run_once(far, which, at, kill=True)
