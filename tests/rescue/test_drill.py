@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from perdure.git.wire.transport import Advertised
 from perdure.rescue.drill.news import Unsure, fetched_since
 from perdure.rescue.drill.report import Depth, DrillReport, Verdict
 from perdure.rescue.drill.run import drill
-from perdure.views.proof import ProofState, proof_state
+from perdure.views.proof import ProofState, due_notices, proof_state
 from tests.cli.command import run_command
 from tests.conftest import git, no_room
 from tests.git_servers import GitServer, bare_repository
@@ -444,3 +445,69 @@ def test_damage_here_is_not_said_of_the_backup(backed_up: Path) -> None:
     report = drilled(backed_up)
     assert report.verdict is Verdict.UNPROVEN
     assert "the companion here is not" in told(report)
+
+
+def aged(path: Path, days: float) -> None:
+    """Let the proof be from so many days ago; fewer than none: from days to come."""
+    with Repository.open(path) as repo:
+        remote = find_remote(repo, "origin")
+        record = read_drills(repo, "origin", remote.url)
+        assert record.proof is not None
+        proof = msgspec.structs.replace(record.proof, at=record.proof.at - days * 86400)
+        write_drills(repo, "origin", msgspec.structs.replace(record, proof=proof))
+
+
+def test_a_proof_is_stale_after_a_week_and_a_clock_makes_none_young(backed_up: Path) -> None:
+    drilled(backed_up)
+    aged(backed_up, 6)
+    assert state(backed_up).is_well
+    assert "6 d ago" in str(state(backed_up))
+    aged(backed_up, 2)
+    assert state(backed_up).is_stale
+    assert not state(backed_up).is_well
+    assert code(backed_up, "--last") == 3
+    aged(backed_up, -30)
+    # From days to come: nobody can say how old it is.
+    assert state(backed_up).is_proven
+    assert state(backed_up).is_stale
+    assert "at an unknown time" in str(state(backed_up))
+
+
+def test_a_remote_that_went_back_takes_its_proof_along(backed_up: Path, place: Path) -> None:
+    drilled(backed_up)
+    git(place, "update-ref", "refs/heads/main", "main~1")
+    git(backed_up, "fetch", "-q", "origin")
+    assert not state(backed_up).is_proven
+
+
+def test_a_word_after_a_week_without_a_proof_is_said_once(backed_up: Path) -> None:
+    def notices() -> list[str]:
+        with Repository.open(backed_up) as repo:
+            return [notice.text for notice in due_notices(repo)]
+
+    assert notices() == []
+    drilled(backed_up)
+    assert notices() == []
+    aged(backed_up, 8)
+    (text,) = notices()
+    assert "7 days" in text
+    assert notices() == []
+    drilled(backed_up)
+    assert notices() == []
+
+
+def test_list_says_what_is_proven(backed_up: Path) -> None:
+    drilled(backed_up)
+    home = {"PERDURE_HOME": str(backed_up.parent)}
+    done = run_command("list", cwd=backed_up, env=home)
+    assert "restore proven" in done.stdout
+    assert "0 turns at risk" in done.stdout
+    done = run_command("list", "--json", cwd=backed_up, env=home)
+    (row,) = [each for each in json.loads(done.stdout) if each["path"] == str(backed_up)]
+    assert row["restore"]["proven"] is True
+
+
+def test_plain_status_says_what_is_proven(backed_up: Path) -> None:
+    drilled(backed_up)
+    done = run_command("chat", "--plain", cwd=backed_up, stdin="/status\n/quit\n")
+    assert "Restore proven" in done.stdout, done.stderr

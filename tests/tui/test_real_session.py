@@ -55,6 +55,15 @@ async def test_a_turn_becomes_a_commit_and_is_there_next_time(companion: Path) -
         assert listed(app) == 1
 
 
+async def test_the_status_line_says_whether_a_restore_is_proven(
+    companion: Path, tmp_path: Path
+) -> None:
+    add_backup(companion, tmp_path / "place.git")
+    async with chatting(companion, size=(160, 40)) as (app, pilot):
+        await until(pilot, lambda: "no restore is proven" in app.chat.status.status.proof)
+        assert "no restore is proven" in app.chat.status.render_line(0).text
+
+
 async def test_quitting_in_mid_reply_commits_what_came(companion: Path) -> None:
     """ctrl+q while the model speaks: the part that came is in git, marked interrupted."""
     backend = Scripted(reply=lambda _prompt: "one two three four five six", hold_after=2)

@@ -34,6 +34,7 @@ from perdure.git.maintenance.refresh_timeline import start_if_missing
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.views.git_warnings import git_warnings
+from perdure.views.proof import due_notices
 
 if TYPE_CHECKING:
     from perdure.views.why.explain import Explanation
@@ -81,6 +82,7 @@ class Session:
         try:
             store, notices = await _on_worker(worker, lambda: open_store(path))
             notices += await _on_worker(worker, lambda: git_warnings(store.repo))
+            notices += await _on_worker(worker, lambda: due_notices(store.repo))
             await _on_worker(worker, lambda: start_if_missing(store.repo.git_dir))
             backend_set = BackendSet(backends, make)
             if not backend_set.fixed:

@@ -6,6 +6,7 @@ it here. What arrives is hashed and connected before it is called a companion.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def clone(
     # Without the note nothing is lost, so the clone stands all the same.
     with suppress(HistoryError), Repository.open(path) as repo:
         begin_agreement(repo)
-        write_record(repo, remote, RemoteRecord(url, agreed=got.refs))
+        write_record(repo, remote, RemoteRecord(url, agreed=got.refs, added_at=time.time()))
         # What came is nothing that undo takes back.
         perform(
             repo,

@@ -6,6 +6,7 @@ can read the place, and whether it is empty, has this companion, or something el
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,11 @@ def join(repo: Repository, plan: JoinPlan) -> Remote:
 
         store_token(plan.address, plan.secret.user, plan.secret.secret)
     remote = add_remote(repo, plan.name, plan.address.text)
-    write_record(repo, remote.name, RemoteRecord(remote.url, is_public_agreed=bool(plan.public)))
+    write_record(
+        repo,
+        remote.name,
+        RemoteRecord(remote.url, is_public_agreed=bool(plan.public), added_at=time.time()),
+    )
     return remote
 
 

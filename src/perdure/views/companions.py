@@ -15,6 +15,7 @@ from perdure.git.repository.lost_file import way_back
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.conversation.transcript import Transcript, last_turn, newest_time
 from perdure.snapshot.files import read_small_at
+from perdure.views.proof import ProofState, proof_state
 from perdure.views.remotes import AtRisk, at_risk
 
 
@@ -32,6 +33,8 @@ class Overview:
     problem: str = ""
     at_risk: AtRisk | None = None
     """What is on no remote; None where there is no remote."""
+    proof: ProofState | None = None
+    """Whether a restore is proven; None where there is no remote."""
 
 
 def overview(path: Path) -> Overview:
@@ -55,6 +58,7 @@ def overview(path: Path) -> Overview:
             last=newest_time(last) if last else None,
             conversations=len(transcript.conversations()),
             at_risk=at_risk(repo),
+            proof=proof_state(repo),
             conflicts=_conflicts(repo),
         )
     except (HistoryError, CompanionProblem) as problem:

@@ -6,12 +6,14 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
+from perdure.actions.notice_marks import mark_first
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS, REMOTES
 from perdure.git.remotes.proof import Proof, read_drills
 from perdure.git.remotes.record import read_record
 from perdure.git.remotes.settings import Remote, list_remotes
 from perdure.git.repository.repository import Repository
+from perdure.notice import Notice
 from perdure.plural import plural
 from perdure.views.remotes import AtRisk, age_text, turns_beyond
 
@@ -54,7 +56,8 @@ class ProofState:
         if self.failure:
             return self.failure
         if not self.is_proven:
-            return "no restore is proven"
+            risk = f", {self.on_none}" if self.on_none.turns else ""
+            return f"no restore is proven{risk}"
         when = f"{age_text(self.age)} ago" if self.age is not None else "at an unknown time"
         return f"restore proven {when}, {self.risk_text()}"
 
@@ -108,6 +111,30 @@ def proof_state(repo: Repository) -> ProofState | None:
     newer = AtRisk(max(0, beyond.turns - on_none.turns), is_all=beyond.is_all)
     newest = max(proofs, key=lambda proof: proof.at)
     return ProofState(_age(repo, newest), True, newer, on_none, failure)
+
+
+def due_notices(repo: Repository) -> list[Notice]:
+    """A word where no restore was proven for a week, once for each proof.
+
+    No turn is counted for it: whoever opens a chat waits for this.
+    """
+    dates: list[float] = []
+    for remote in list_remotes(repo):
+        proof = read_drills(repo, remote.name, remote.url).proof
+        record = read_record(repo, remote.name, remote.url)
+        since = proof.at if proof is not None else record.added_at or record.synced_at
+        dates += [since] if since is not None else []
+    # A date to come means that a clock was wrong: a proof then is of an unknown age.
+    if not dates or -_AHEAD < timedelta(seconds=time.time() - max(dates)) <= STALE:
+        return []
+    if not mark_first(repo, "drill-due-said", str(max(dates))):
+        return []
+    return [
+        Notice(
+            f"No restore was proven for {STALE.days} days. To know that the backup works: "
+            "perdure drill"
+        )
+    ]
 
 
 def went_back(repo: Repository, remote: Remote, proof: Proof) -> bool:

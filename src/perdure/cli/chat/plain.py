@@ -166,6 +166,11 @@ class PlainChat:
         )
         if warning := self._ask(self._session.backup_warning()):
             print_line(f"backup: {warning}")
+        from perdure.views.proof import proof_state
+
+        state = self._ask(self._session.consult(proof_state))
+        if state is not None:
+            print_line(f"{str(state)[:1].upper()}{str(state)[1:]}.")
 
     def _list_backends(self) -> None:
         following = self._session.info.next_backend

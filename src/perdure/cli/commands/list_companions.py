@@ -32,6 +32,7 @@ def command() -> None:
                 "conflicts": row.conflicts,
                 "problem": row.problem or None,
                 "at_risk": row.at_risk.to_dict() if row.at_risk else None,
+                "restore": row.proof.to_dict() if row.proof else None,
             }
             for row in rows
         ]
@@ -46,8 +47,8 @@ def command() -> None:
         when = f"last message {row.last:%Y-%m-%d %H:%M}" if row.last else "no messages yet"
         count = plural(row.conversations, "conversation")
         facts = row.problem or f"{row.name} · {when} · {count} · on {row.branch}"
-        if row.at_risk is not None and row.at_risk.turns:
-            facts += f" · {row.at_risk}"
+        if row.proof is not None:
+            facts += f" · {row.proof}"
         if row.conflicts:
             places = plural(row.conflicts, "place differs", "places differ")
             facts += f" · {places} between your devices: perdure conflicts"

@@ -48,6 +48,7 @@ class RemoteRecord(msgspec.Struct, frozen=True):
         trouble: why the last try failed; "" when it worked.
         tried_at: when it was last tried.
         is_public_agreed: whether the user agreed that anybody can read it.
+        added_at: when it was added here, in seconds since 1970; None: git added it.
     """
 
     url: str
@@ -57,6 +58,7 @@ class RemoteRecord(msgspec.Struct, frozen=True):
     trouble: str = ""
     tried_at: float | None = None
     is_public_agreed: bool = False
+    added_at: float | None = None
 
 
 def read_record(repo: Repository, name: str, url: str) -> RemoteRecord:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from perdure.git.errors import BadPath
+from perdure.git.errors import BadPath, HistoryError
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import LEAVE, Choice
 from perdure.tui.error_text import sentence
@@ -270,11 +271,17 @@ class HistoryController:
 
     @work(group="backups", exclusive=True)
     async def look_at_backups(self) -> None:
-        """Say on the status line what is on no remote and should be."""
+        """Say on the status line what is on no remote and should be, and what is proven."""
+        from perdure.views.proof import proof_state
+
         here = self._conversation
         if here.session is None or not here.is_ready or here.is_talking or here.is_acting:
             return
-        here.status.change(backup=await here.session.backup_warning())
+        # Where git's files are broken, whoever reads them for an act says how.
+        with suppress(HistoryError):
+            warning = await here.session.backup_warning()
+            proof = await here.session.consult(proof_state)
+            here.status.change(backup=warning, proof=str(proof or ""))
 
     @work(group="look")
     async def look(self) -> None:

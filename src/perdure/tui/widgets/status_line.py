@@ -49,6 +49,8 @@ class Status:
     """What an open merge still needs."""
     backup: str = ""
     """What is on no remote and should be."""
+    proof: str = ""
+    """Whether a restore is proven, and what is newer than the proof."""
     hints: tuple[Hint, ...] = ()
 
 
@@ -138,8 +140,7 @@ class StatusLine(Widget):
         parts.append(self._state())
         if status.merge:
             parts.append(_Part(f"{glyphs.warning} {status.merge}", "busy", 1))
-        if status.backup:
-            parts.append(_Part(f"{glyphs.warning} {_line(status.backup)}", "busy", 3))
+        parts += self._backup()
         if status.queued:
             parts.append(_Part(f"{glyphs.waiting} {status.queued} queued", "busy", 2))
         if status.unkept:
@@ -151,6 +152,11 @@ class StatusLine(Widget):
         if status.window and status.used:
             parts.append(self._fullness())
         return parts
+
+    def _backup(self) -> list[_Part]:
+        warning, proof = _line(self.status.backup), _line(self.status.proof)
+        parts = [_Part(f"{self._glyphs.warning} {warning}", "busy", 3)] if warning else []
+        return [*parts, _Part(proof, "quiet", 7)] if proof else parts
 
     def _state(self) -> _Part:
         status, glyphs = self.status, self._glyphs
