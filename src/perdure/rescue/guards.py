@@ -57,25 +57,25 @@ class Losses:
 def losses(repo: Repository, before: str, after: str) -> Losses:
     """What ``after`` has no more that ``before`` had; both are commits that are here.
 
-    A turn that undo took back, by a commit of its own, is not lost: somebody wanted that. Counting
+    A turn or a file that undo took back, by a commit of its own, is not lost: somebody wanted that. Counting
     all turns of a large companion takes a second; it is done only where some are gone.
     """
     gone = _turns_gone(repo, before, after)
-    if gone:
-        gone -= _undone(repo, before, after)
-    old, new = (_entries(repo, commit, _PERSONA) for commit in (before, after))
-    persona = sorted(
-        path for path, oid in old.items() if path not in new and oid not in new.values()
-    )
+    persona = _persona_gone(repo, before, after)
+    if gone or persona:
+        turns, files = _undone(repo, before, after)
+        gone -= turns
+        persona -= files
     months = {conversation[:7] for conversation, _ in gone}
     months &= _months(repo, before) - _months(repo, after)
     total = sum(1 for _ in _turns_below(repo, before)) if gone else 0
-    return Losses(len(gone), total, tuple(persona), tuple(sorted(months)))
+    return Losses(len(gone), total, tuple(sorted(persona)), tuple(sorted(months)))
 
 
-def _undone(repo: Repository, before: str, after: str) -> set[tuple[str, int]]:
-    """Turns that undo took back between two commits, each by a commit of its own."""
-    undone = set()
+def _undone(repo: Repository, before: str, after: str) -> tuple[set[tuple[str, int]], set[str]]:
+    """Turns and files of the persona that undo took back, each by a commit of its own."""
+    undone: set[tuple[str, int]] = set()
+    files: set[str] = set()
     for oid in Reach(repo.commit_info, repo.parts().boundary).hidden(after, [before]):
         info = repo.commit_info(oid)
         if info.subject.startswith("revert: undo ") and info.parents:
@@ -83,7 +83,15 @@ def _undone(repo: Repository, before: str, after: str) -> set[tuple[str, int]]:
             # With a first message its greeting goes.
             is_one = len({number for _, number in gone} - {0}) <= 1 and len(gone) <= 2
             undone |= gone if is_one else set()
-    return undone
+            persona = _persona_gone(repo, info.parents[0], oid)
+            files |= persona if len(persona) == 1 else set()
+    return undone, files
+
+
+def _persona_gone(repo: Repository, before: str, after: str) -> set[str]:
+    """Files of the persona that are gone, and were not only renamed."""
+    old, new = (_entries(repo, commit, _PERSONA) for commit in (before, after))
+    return {path for path, oid in old.items() if path not in new and oid not in new.values()}
 
 
 def _turns_gone(repo: Repository, before: str, after: str) -> set[tuple[str, int]]:

@@ -171,7 +171,9 @@ def _sizes(store: ObjectStore, wanted: AbstractSet[bytes]) -> dict[bytes, int]:
 def _entries(store: ObjectStore, found: NewObjects, *, thin: bool) -> Iterator[tuple[bytes, bytes]]:
     """Those that are stored as deltas are copied, where there are many; the others come before."""
     stream = _Stream()
-    outside = _bases(store, found.bases) if thin else {}
+    # What was taken away and comes back is sent too, and may itself be made a delta of these.
+    bases = {place: oid for place, oid in found.bases.items() if oid not in found.wanted}
+    outside = _bases(store, bases) if thin else {}
     copied = _copied(store, found.wanted) if len(found.wanted) > _MANY else None
     batch: dict[bytes, tuple[bytes, bytes]] = {}
     size = 0
