@@ -12,9 +12,11 @@ import pytest
 from perdure.git.errors import DamagedRepository
 from perdure.git.objects.new_objects import new_commits
 from perdure.git.packs import outgoing as module
+from perdure.git.packs.incoming import IncomingPack
 from perdure.git.packs.join import Join
 from perdure.git.packs.outgoing import OutgoingPack, outgoing, slices
-from perdure.git.repository.repository import Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Repository
 from tests.conftest import git
 from tests.lives import make_life
 
@@ -252,3 +254,28 @@ def test_known_commits_with_wrong_clocks_are_still_known() -> None:
     parents = {"new": ["base"], "known": ["base"], "base": ["older"], "older": ["oldest"]}
     found = new_commits(lambda c: (times[c], parents.get(c, [])), ["new"], ["known"])
     assert found == {"new": ["base"]}
+
+
+def test_what_is_taken_away_and_comes_back_stands_on_no_delta_of_itself(tmp_path: Path) -> None:
+    """As by undo and redo: the file as the other side has it is sent again, beside a later one."""
+    git(tmp_path, "init", "-q", "-b", "main", "here")
+    path = tmp_path / "here"
+    text = "".join(f"line {number} of something long enough\n" for number in range(200))
+    for number, content in enumerate((text, f"{text}more\n", text, f"{text}more still\n")):
+        (path / "a.md").write_text(content)
+        git(path, "add", "a.md")
+        git(path, "commit", "-q", "-m", f"edit: {number}")
+    git(tmp_path, "clone", "-q", "--bare", str(path), "there.git")
+    there = tmp_path / "there.git"
+    tips = git(path, "rev-list", "main").split()
+    git(there, "update-ref", "refs/heads/main", tips[-1])
+    with Repository.open(path, recover=False) as repo:
+        data = as_file(outgoing(repo.parts(), [tips[0]], [tips[-1]]))
+    with create_repository(
+        tmp_path / "third", {"b.md": b"b\n"}, message="begin\n", author=Author("M", "m@x")
+    ) as third:
+        git(third.path, "fetch", "-q", str(there), "main:known")
+        incoming = IncomingPack(third.git_dir)
+        with incoming:
+            incoming.write(data)
+            incoming.index(third.parts().store)

@@ -57,8 +57,8 @@ class Losses:
 def losses(repo: Repository, before: str, after: str) -> Losses:
     """What ``after`` has no more that ``before`` had; both are commits that are here.
 
-    A turn or a file that undo took back, by a commit of its own, is not lost: somebody wanted that. Counting
-    all turns of a large companion takes a second; it is done only where some are gone.
+    What undo took back, by a commit of its own, is not lost: somebody wanted that. Counting all
+    turns of a large companion takes a second; it is done only where some are gone.
     """
     gone = _turns_gone(repo, before, after)
     persona = _persona_gone(repo, before, after)
