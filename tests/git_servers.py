@@ -318,7 +318,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """For ``localhost`` and 127.0.0.1, made with the openssl command."""
     if shutil.which("openssl") is None:
         pytest.skip("the openssl command is not installed")
-    place = tmp_path_factory.mktemp("authority")
+    return make_authority(tmp_path_factory.mktemp("authority"))
+
+
+def make_authority(place: Path) -> Authority:
+    """An authority whose files are in an empty folder."""
 
     def openssl(*words: str) -> None:
         subprocess.run(["openssl", *words], cwd=place, check=True, capture_output=True)
@@ -399,9 +403,16 @@ def git_ssh(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ss
     """sshd, started by ssh for each connection, with a key; the host is called ``forge``."""
     if not Path(SSHD).is_file() or shutil.which("ssh") is None:
         pytest.skip("sshd is not installed (Debian: openssh-server)")
+    server = ssh_server(served, tmp_path / "ssh")
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"ssh -F {server.config}")
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return server
+
+
+def ssh_server(served: Path, place: Path) -> SshServer:
+    """The same; its files are in a new folder, the user's configuration among them."""
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    place = tmp_path / "ssh"
     place.mkdir()
     for name in ("host", "user"):
         subprocess.run(
@@ -421,8 +432,6 @@ def git_ssh(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ss
         f"  User {getpass.getuser()}\n  IdentityFile {place}/user\n  IdentitiesOnly yes\n"
         f"  UserKnownHostsFile {place}/known_hosts\n  GlobalKnownHostsFile /dev/null\n"
     )
-    monkeypatch.setenv("GIT_SSH_COMMAND", f"ssh -F {config}")
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     return SshServer(
         served,
         f"ssh://forge{served}",

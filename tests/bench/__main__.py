@@ -10,6 +10,7 @@ from tests.bench import (
     bench_recall,
     bench_screen,
     bench_start_up,
+    bench_sync,
     bench_timeline,
     bench_transfer,
 )
@@ -19,6 +20,7 @@ _BENCHES = (
     bench_commit,
     bench_packs,
     bench_transfer,
+    bench_sync,
     bench_prompt,
     bench_screen,
     bench_drivers,
