@@ -6,19 +6,16 @@ brings together what both have.
 
 from __future__ import annotations
 
-import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from perdure.git import disk
-from perdure.git.errors import storage_errors
+from perdure.git.remotes.record_file import drop_about, read_about, write_about
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
-_MOST = 16 * 1024 * 1024
+_FOLDER = "remotes"
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -63,28 +60,14 @@ class RemoteRecord(msgspec.Struct, frozen=True):
 
 def read_record(repo: Repository, name: str, url: str) -> RemoteRecord:
     """The record of a remote; an empty one where there is none, or for another address."""
-    with contextlib.suppress(OSError, msgspec.MsgspecError, RecursionError):
-        if repo.state.is_own():
-            data = disk.read_file(_path(repo, name), most=_MOST)
-            found = msgspec.json.decode(data, type=RemoteRecord)
-            if found.url == url:
-                return found
-    return RemoteRecord(url)
+    return read_about(repo, _FOLDER, name, url, RemoteRecord) or RemoteRecord(url)
 
 
 def write_record(repo: Repository, name: str, record: RemoteRecord) -> None:
     """Keep a record. Raises StorageFull, ReadOnly, WriteFailed."""
-    with storage_errors(f"noting what {name} has"):
-        repo.state.own()
-        path = _path(repo, name)
-        disk.make_folder(path.parent)
-        disk.replace_file(path, msgspec.json.encode(record), synced=True)
+    write_about(repo, _FOLDER, name, record)
 
 
 def drop_record(repo: Repository, name: str) -> None:
     """Forget a remote that is gone."""
-    _path(repo, name).unlink(missing_ok=True)
-
-
-def _path(repo: Repository, name: str) -> Path:
-    return repo.state_dir / "remotes" / f"{name}.json"
+    drop_about(repo, _FOLDER, name)
