@@ -8,6 +8,7 @@ from tests.bench import (
     bench_packs,
     bench_prompt,
     bench_recall,
+    bench_restore,
     bench_screen,
     bench_start_up,
     bench_sync,
@@ -26,6 +27,7 @@ _BENCHES = (
     bench_drivers,
     bench_timeline,
     bench_recall,
+    bench_restore,
 )
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from perdure.git.repository.create import fresh_repository
 from perdure.git.repository.repository import Repository
-from perdure.recall.index import RecallIndex
 from perdure.rescue.clone import restore_into
 from perdure.rescue.drill.census import ChunkCensus
 from perdure.rescue.drill.comparison import Comparison
 from perdure.rescue.drill.prompts import check_prompts
+from perdure.rescue.drill.recall_process import recall_beside
 from perdure.rescue.drill.report import DrillReport, Verdict
 
 if TYPE_CHECKING:
@@ -53,16 +53,10 @@ def look_at_all(
     """
     comparison = Comparison(here, copy, report)
     census = ChunkCensus(progress)
-    comparison.refs()
-    comparison.turns(census)
-    comparison.troubles(census)
-    report.chunks = census.read
-
-    def read(done: int, total: int) -> None:
-        progress(f"reading every conversation for recall: {done:,} of {total:,} files")
-
-    with RecallIndex.open(copy) as recall:
-        recall.update("HEAD", read)
-        if recall.notice:
-            report.add(Verdict.PROVEN, recall.notice)
-    check_prompts(here, copy, report, progress)
+    with recall_beside(copy, report):
+        comparison.refs()
+        comparison.turns(census)
+        comparison.troubles(census)
+        report.chunks = census.read
+        check_prompts(here, copy, report, progress)
+        progress("reading every conversation for recall")
