@@ -45,7 +45,7 @@ def recall_beside(copy: Repository, report: DrillReport) -> Iterator[None]:
         report.add(Verdict.PROVEN, said.strip())
 
 
-def main() -> int:
+def build_recall() -> int:
     """Build the index; what there is to say of it goes to standard output."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with (
@@ -65,4 +65,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(build_recall())
