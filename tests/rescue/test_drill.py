@@ -15,7 +15,8 @@ from platformdirs import user_cache_path, user_data_path
 
 from perdure.companion.clock import now
 from perdure.git.remotes.proof import read_drills, write_drills
-from perdure.git.remotes.settings import find_remote, list_remotes
+from perdure.git.remotes.record import RemoteRecord, write_record
+from perdure.git.remotes.settings import add_remote, find_remote, list_remotes
 from perdure.git.repository.repository import Repository
 from perdure.git.wire.transport import Advertised
 from perdure.rescue.drill.news import Unsure, fetched_since
@@ -185,8 +186,6 @@ def test_damage_behind_a_server_is_found(
     served = bare_repository(served)
     git(companion, "push", "-q", str(served), "main")
     with Repository.open(companion) as repo:
-        from perdure.git.remotes.settings import add_remote
-
         add_remote(repo, "origin", f"{git_daemon.url}/mira.git")
     assert drilled(companion).verdict is Verdict.PROVEN
     pack = pack_all(served)
@@ -511,3 +510,22 @@ def test_plain_status_says_what_is_proven(backed_up: Path) -> None:
     drilled(backed_up)
     done = run_command("chat", "--plain", cwd=backed_up, stdin="/status\n/quit\n")
     assert "Restore proven" in done.stdout, done.stderr
+
+
+def test_a_place_that_strangers_can_read_is_said_loudly(
+    companion: Path, served: Path, git_http: GitServer
+) -> None:
+    say(companion, "the first thing")
+    served = bare_repository(served)
+    git(companion, "push", "-q", str(served), "main")
+    with Repository.open(companion) as repo:
+        add_remote(repo, "origin", f"{git_http.url}/mira.git")
+    report = drilled(companion)
+    assert report.verdict is Verdict.UNPROVEN
+    assert "ANYBODY CAN READ" in told(report)
+    # All of it came back, and the proof stays; only the place must be looked at.
+    assert state(companion).is_proven
+    with Repository.open(companion) as repo:
+        url = find_remote(repo, "origin").url
+        write_record(repo, "origin", RemoteRecord(url, is_public_agreed=True))
+    assert drilled(companion).verdict is Verdict.PROVEN
