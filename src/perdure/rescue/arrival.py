@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from perdure.actions.sync.tips import merge_tips
 from perdure.companion.config.upgrades import SETTINGS, refuse_newer
-from perdure.companion.errors import NewerFormat
+from perdure.companion.errors import CompanionProblem, NewerFormat
 from perdure.git.errors import (
+    BadPath,
     CannotMerge,
     CheckedOutElsewhere,
     HistoryError,
@@ -27,10 +28,16 @@ from perdure.git.refs.refs import HEADS, TAGS, RefMove, check_branch, short_name
 from perdure.git.remotes.kept import lines_to_keep
 from perdure.git.remotes.reconcile import RefStep, StepKind
 from perdure.snapshot.author import device
-from perdure.snapshot.files import read_small_at
+from perdure.snapshot.companion import read_companion
+from perdure.snapshot.errors import NotACompanion
+from perdure.snapshot.files import check_counts, read_small_at
 
 if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
+
+_MOST_NEW = 500
+"""Branches, tags and kept lines that one sync makes: each is flushed to the disk by itself."""
+_TOO_MANY = f"it is one of more than {_MOST_NEW} new ones, of which each sync brings some"
 
 
 class Arrival:
@@ -50,9 +57,16 @@ class Arrival:
         """
         branch = self._repo.head().branch
         current = f"{HEADS}{branch}" if branch else ""
+        new = [step.ref for step in steps if step.step is StepKind.TAKE and step.here is None]
+        self.waits |= dict.fromkeys(new[_MOST_NEW:], _TOO_MANY)
+        steps = [step for step in steps if step.ref not in self.waits]
         with ExitStack() as made:
             # A line that comes from there may be one that is to be kept here as well.
-            by_ref = {move.ref: move for step in steps for move in self._moves(step, made)}
+            by_ref = {
+                move.ref: move
+                for step in steps
+                for move in self._moves(step, made, is_current=step.ref == current)
+            }
             moves = list(by_ref.values())
             for group in (
                 [move for move in moves if move.ref != current],
@@ -60,15 +74,39 @@ class Arrival:
             ):
                 self._perform(group)
 
-    def _moves(self, step: RefStep, made: ExitStack) -> list[RefMove]:
+    def _moves(self, step: RefStep, made: ExitStack, *, is_current: bool) -> list[RefMove]:
         if self._is_newer(step):
             self.waits[step.ref] = "it needs a newer perdure than this one"
             return []
         try:
-            return self._moved(step, made)
+            moves = self._moved(step, made)
         except HistoryError as problem:
             self.waits[step.ref] = problem.what
             return []
+        if is_current and step.step in {StepKind.TAKE, StepKind.MERGE}:
+            new = next((move.new for move in moves if move.ref == step.ref), None)
+            if trouble := self._silences(step.here, new):
+                self.waits[step.ref] = trouble
+                return []
+        if step.step is StepKind.MERGE:
+            self.merged.append(step.ref)
+        return moves
+
+    def _silences(self, here: str | None, new: str | None) -> str:
+        """Why nobody could talk with her any more after a step; "" where that stays as it is."""
+        trouble = self._unreadable(new)
+        return trouble if trouble and not self._unreadable(here) else ""
+
+    def _unreadable(self, commit: str | None) -> str:
+        try:
+            if commit is not None:
+                read_companion(self._repo, commit)
+                check_counts(self._repo, commit)
+        except NotACompanion:
+            return f"it has no {SETTINGS}"
+        except (CompanionProblem, HistoryError) as problem:
+            return problem.what
+        return ""
 
     def _moved(self, step: RefStep, made: ExitStack) -> list[RefMove]:
         here, there = step.here, step.there
@@ -81,7 +119,6 @@ class Arrival:
                 return [*kept, RefMove(step.ref, here, None)]
             case StepKind.MERGE if here is not None and there is not None:
                 merge = made.enter_context(merge_tips(self._repo, here, there))
-                self.merged.append(step.ref)
                 return [RefMove(step.ref, here, merge.commit)]
             case StepKind.RESTORE if here is not None and there is not None:
                 new = made.enter_context(
@@ -130,7 +167,7 @@ class Arrival:
         except RefElsewhere:
             # A turn was committed meanwhile: the next round brings it together with that.
             return
-        except (UnsavedEdits, Unfinished, CheckedOutElsewhere, CannotMerge) as problem:
+        except (UnsavedEdits, Unfinished, CheckedOutElsewhere, CannotMerge, BadPath) as problem:
             if len(moves) == 1:
                 self.waits[moves[0].ref] = problem.what
                 return

@@ -21,7 +21,7 @@ from perdure.git.remotes.kept import keep_lines
 from perdure.git.remotes.push import Pushed, push
 from perdure.git.remotes.reconcile import KEPT, RefStep, StepKind, reconcile
 from perdure.git.remotes.record import Pause, read_record, write_record
-from perdure.git.remotes.seen import note_branches
+from perdure.git.remotes.seen import note_branches, refuse_odd_branches
 from perdure.git.remotes.settings import Remote
 from perdure.git.wire.errors import RemoteProblem
 from perdure.rescue.guards import Guard, Side
@@ -169,9 +169,11 @@ class Sync:
 
     def _looked_at(self, there: Mapping[str, str]) -> list[RefStep]:
         """What is to be done about every ref, guards heeded; all the remote has must be here."""
-        branch = self._repo.head().branch
+        branch, here = self._repo.head().branch, self._refs()
+        new = {ref: oid for ref, oid in there.items() if here.get(ref) != oid}
+        refuse_odd_branches(self._repo.parts().store, new)
         steps = reconcile(
-            self._refs(),
+            here,
             there,
             self._record.agreed,
             current=f"{HEADS}{branch}" if branch else None,

@@ -18,7 +18,9 @@ MOST_TROUBLES = 100
 """Of a kind. More of them say nothing new."""
 _ENTRY = re.compile(rb"[0-7]{1,7} [^\0]*\0.{20}", re.DOTALL)
 _COMMIT = re.compile(
-    rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)author [^\n\0]*\ncommitter [^\n\0]*\n"
+    rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)"
+    rb"author [^\n\0]*> %(at)b\ncommitter [^\n\0]*> %(at)b\n"
+    % {b"at": rb"(?:0|[1-9][0-9]{0,17}) [+-][0-9]{4}"}
 )
 _TAG = re.compile(rb"object ([0-9a-f]{40})\ntype (commit|tree|blob|tag)\ntag [^\n\0]+\n")
 _MODES = {b"100644", b"100755", b"40000", b"120000", b"160000"}

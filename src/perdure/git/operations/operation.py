@@ -149,7 +149,7 @@ def _check_moves(
     *,
     is_merge: bool,
 ) -> None:
-    existing = set(parts.refs.names("refs/"))
+    existing = set(parts.refs.names("refs/")) | {move.ref for move in moves if move.new is not None}
     for move in moves:
         if not is_ref_name(move.ref) or move.ref == OPS:
             raise BadPath(f"{move.ref!r} cannot be moved", "nothing was changed")

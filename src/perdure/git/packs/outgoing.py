@@ -72,7 +72,12 @@ class HasObjects(Protocol):
 
 
 def outgoing(
-    parts: HasObjects, new: Sequence[str], known: Collection[str], *, thin: bool = True
+    parts: HasObjects,
+    new: Sequence[str],
+    known: Collection[str],
+    *,
+    thin: bool = True,
+    most: int | None = None,
 ) -> OutgoingPack:
     """The objects that some tips need and the other side does not have.
 
@@ -81,13 +86,15 @@ def outgoing(
         new: ids that it is to have: of commits, or of tags.
         known: ids that it says it has; those that are not here are passed over.
         thin: whether deltas may stand on what it has.
+        most: bytes that an object may have; any without.
 
     Raises:
+        TooLargeObject: an object has more; while the entries are read.
         DamagedRepository: an object is missing or broken; also while the entries are read.
     """
     found = NewObjects(parts.store, parts.boundary, known)
     found.run(new)
-    return OutgoingPack(len(found.wanted), _entries(parts.store, found, thin=thin))
+    return OutgoingPack(len(found.wanted), _entries(parts.store, found, thin=thin, most=most))
 
 
 def slices(
@@ -168,7 +175,9 @@ def _sizes(store: ObjectStore, wanted: AbstractSet[bytes]) -> dict[bytes, int]:
     return found
 
 
-def _entries(store: ObjectStore, found: NewObjects, *, thin: bool) -> Iterator[tuple[bytes, bytes]]:
+def _entries(
+    store: ObjectStore, found: NewObjects, *, thin: bool, most: int | None
+) -> Iterator[tuple[bytes, bytes]]:
     """Those that are stored as deltas are copied, where there are many; the others come before."""
     stream = _Stream()
     # What was taken away and comes back is sent too, and may itself be made a delta of these.
@@ -180,7 +189,7 @@ def _entries(store: ObjectStore, found: NewObjects, *, thin: bool) -> Iterator[t
     for oid in found.wanted:
         if copied is not None and oid in copied:
             continue
-        batch[oid] = store.read(oid.hex(), None)
+        batch[oid] = store.read(oid.hex(), most)
         size += len(batch[oid][1])
         if size >= _BATCH_BYTES:
             write_versions(stream, batch, outside)

@@ -15,6 +15,7 @@ from perdure.git.objects.fsck import Trouble
 from perdure.git.packs.incoming import IncomingPack, check_incoming
 from perdure.git.paths import shown
 from perdure.git.remotes.reconcile import travelling
+from perdure.git.remotes.seen import refuse_odd_branches
 from perdure.git.wire.errors import OddContent
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def fetched(
         )
         refs = travelling(advertised.refs)
         if not wanted:
+            refuse_odd_branches(store, refs)
             yield Fetched(refs, advertised.head)
             return
         incoming.index(store)
@@ -68,6 +70,7 @@ def fetched(
             keep = incoming.put_in_place(parts.writer.packs)
         store.rescan()
         with keep or nullcontext():
+            refuse_odd_branches(store, refs)
             yield Fetched(refs, advertised.head, incoming.count)
 
 

@@ -7,16 +7,35 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from perdure.git.errors import HistoryError
+from perdure.git.paths import shown
 from perdure.git.refs.refs import HEADS, REMOTES, Moved, RefMove
+from perdure.git.wire.errors import OddContent
 
 if TYPE_CHECKING:
+    from perdure.git.objects.store import ObjectStore
     from perdure.git.repository.repository import Repository
+
+_MOST = 500
+"""Branches that are noted at once."""
+_IN_THE_WAY = (NotADirectoryError, IsADirectoryError, FileExistsError)
+
+
+def refuse_odd_branches(store: ObjectStore, refs: Mapping[str, str]) -> None:
+    """Raise OddContent where a branch names anything but a commit; all objects are here."""
+    for ref, oid in refs.items():
+        if ref.startswith(HEADS) and store.size(oid)[0] != b"commit":
+            raise OddContent(
+                f"the remote's branch {shown(ref.removeprefix(HEADS))} leads to no commit",
+                "nothing of it was taken, and all that is here stays as it is",
+                "look at it with git, in a clone that you throw away",
+            )
 
 
 def note_branches(repo: Repository, remote: str, there: Mapping[str, str]) -> None:
     """Write down where a remote's branches stand; those that are gone there go.
 
-    A ref that git is writing at this moment is left to git. The objects must be here.
+    A ref that git is writing at this moment is left to git, and many are written in several calls.
+    The objects must be here.
 
     Args:
         repo: the repository.
@@ -37,9 +56,9 @@ def note_branches(repo: Repository, remote: str, there: Mapping[str, str]) -> No
     with parts.writer.exclusive(f"noting what {remote} has"):
         for ref in sorted(known.keys() - wanted.keys()):
             _move(repo, RefMove(ref, known[ref], None))
-        for ref in sorted(wanted):
-            if known.get(ref) != wanted[ref]:
-                _move(repo, RefMove(ref, known.get(ref), wanted[ref]))
+        other = [ref for ref in sorted(wanted) if known.get(ref) != wanted[ref]]
+        for ref in other[:_MOST]:
+            _move(repo, RefMove(ref, known.get(ref), wanted[ref]))
 
 
 def make_refs(repo: Repository, moves: Sequence[RefMove]) -> None:
@@ -66,7 +85,7 @@ def forget_branches(repo: Repository, remote: str) -> None:
 def _move(repo: Repository, move: RefMove) -> None:
     refs = repo.parts().refs
     # A branch "a" there, where "a/b" was, cannot be noted beside it: it is fetched all the same.
-    with contextlib.suppress(Moved, HistoryError, NotADirectoryError, IsADirectoryError):
+    with contextlib.suppress(Moved, HistoryError, *_IN_THE_WAY):
         lock = refs.prepare(move.ref, move.new)
         try:
             refs.hold(lock, move.ref, move.old)

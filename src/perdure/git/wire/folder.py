@@ -16,7 +16,7 @@ from perdure.git import disk, links, ownership
 from perdure.git.config.repository import check_supported, is_true, read_config, rendered
 from perdure.git.errors import DamagedRepository, HistoryError, storage_errors
 from perdure.git.layout import Layout, looks_bare, shallow_ends
-from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.store import MOST_BYTES, ObjectStore
 from perdure.git.packs.outgoing import OutgoingPack
 from perdure.git.refs.refs import HEADS, Moved
 from perdure.git.wire.errors import NoRepositoryThere, RemoteProblem, Unreachable
@@ -81,7 +81,7 @@ class FolderTransport:
         if wanted:
             known = [oid for oid in heads if self._git.store.has(oid)]
             objects = _Objects(self._git.store, shallow_ends(self._git_dir))
-            for data in pack_bytes(outgoing(objects, wanted, known)):
+            for data in pack_bytes(outgoing(objects, wanted, known, most=MOST_BYTES)):
                 write(data)
         return advertised
 
