@@ -39,6 +39,8 @@ Generated from each command's `--help`; a test keeps it up to date.
 | `merge`, `conflicts` | | there are conflicts to resolve |
 | `persona check` | | something was found |
 | `why` | | the hash does not match |
+| `drill` | a backup cannot be restored | a restore is not proven, or turns are at risk |
+| `backup` | | the same, or something is on no remote |
 """
 
 
