@@ -364,6 +364,23 @@ def test_a_quick_drill_takes_only_what_is_new(backed_up: Path) -> None:
     assert [*whole.branches] == [*report.branches]
 
 
+def test_a_quick_drill_reads_no_chunk_again_for_a_short_old_branch(backed_up: Path) -> None:
+    git(backed_up, "branch", "a-first", "HEAD~2")
+    chunk = next((backed_up / "conversations").rglob("*.md"))
+    for digit in "abc":
+        other = f"2020-01-0{'abc'.index(digit) + 1}-0800-0001-{digit * 8}.md"
+        chunk.with_name(other).write_bytes(chunk.read_bytes())
+    git(backed_up, "add", "-A")
+    git(backed_up, "commit", "-q", "-m", "import: more")
+    sync(backed_up)
+    drilled(backed_up)
+    say(backed_up, "something new")
+    sync(backed_up)
+    report = drilled(backed_up, depth="quick")
+    assert report.depth == "quick"
+    assert report.chunks == 2  # the one that grew, before and after
+
+
 def test_a_quick_drill_finds_what_is_wrong_with_the_news(backed_up: Path, place: Path) -> None:
     drilled(backed_up)
     say(backed_up, "something new")

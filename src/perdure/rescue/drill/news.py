@@ -125,8 +125,9 @@ class KnownTurns:
         """Turns that a commit's conversations have. Raises HistoryError."""
         if commit not in self._known:
             has = repo.parts().store.has
-            # Branches differ by little, so any of them will do.
-            base = next((oid for oid in self._known if has(oid)), None)
+            # The longest line is the one that was talked on, and differs least from what is new.
+            found = [(turns, oid) for oid, turns in self._known.items() if has(oid)]
+            base = max(found)[1] if found else None
             self._known[commit] = (
                 self._census.turns(repo, commit)
                 if base is None
