@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.chat.session import Session
 from perdure.cli.render.sync import result_lines
 from perdure.errors import Problem
 from perdure.rescue.sync import not_level
@@ -18,6 +19,7 @@ from tests.conftest import assert_sound, git
 from tests.git_servers import GitServer
 from tests.rescue.devices import add_backup, clone, say, sync, words
 from tests.rescue.hostile import Place, run_limited
+from tests.speaking import Scripted
 
 Harm = Callable[[Place], None]
 REFUSED, WAITS, TAKEN = "refused", "waits", "taken"
@@ -351,6 +353,19 @@ def test_where_both_sides_moved_what_would_silence_her_waits(
     assert done.merged == []
     say(here, "And now?")
     assert "Meanwhile." in words(here)
+
+
+async def test_an_author_with_a_name_of_a_page_is_told_in_a_line(here: Path, place: Place) -> None:
+    text = (here / "companion.yaml").read_text().replace("hosted: no", "hosted: yes")
+    who = "x" * 50_000 + " <" + "y" * 50_000 + ">"
+    place.files({"persona/99.md": "Be kind.\n", "companion.yaml": text}, who=who)
+    sync(here)
+    session = await Session.open(here, backends=[Scripted()])
+    await session.close()
+    told = [notice.text for notice in session.notices]
+    assert any("new here" in text for text in told)
+    assert any("changed elsewhere" in text for text in told)
+    check_words(*told)
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])

@@ -117,7 +117,7 @@ def brought_by_words(commit: CommitInfo | None, path: str) -> str:
     if commit is None:
         return f"an older commit (git log -- {path})"
     at = f"{commit.at:%Y-%m-%d %H:%M}"
-    return f'commit {commit.id[:10]} of {commit.author.name}, {at}, "{commit.subject[:60]}"'
+    return f'commit {commit.id[:10]} of {commit.author.name[:60]}, {at}, "{commit.subject[:60]}"'
 
 
 def _words(value: object) -> str:

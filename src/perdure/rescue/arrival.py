@@ -113,7 +113,9 @@ class Arrival:
         match step.step:
             case StepKind.TAKE:
                 extra = (here,) if here is not None and step.ref.startswith(TAGS) else ()
-                return [*lines_to_keep(self._repo, extra), RefMove(step.ref, here, there)]
+                # Of all other lines the sync has kept what is to be kept before it began.
+                kept = lines_to_keep(self._repo, extra) if extra else []
+                return [*kept, RefMove(step.ref, here, there)]
             case StepKind.DROP_HERE if here is not None:
                 kept = lines_to_keep(self._repo, (here,))
                 return [*kept, RefMove(step.ref, here, None)]

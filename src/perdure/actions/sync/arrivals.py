@@ -144,7 +144,7 @@ def _unknown(repo: Repository, old: str, authors: Mapping[str, Author]) -> list[
     """The authors who had written nothing in the history of a commit."""
     known = {info.author.email for info in islice(commits_ahead(repo, old, []), _KNOWN)}
     return [
-        f"{author.name} <{email}>"
+        f"{title_from(author.name, 60)} <{title_from(email, 60)}>"
         for email, author in authors.items()
         if email not in known and not _has_written(repo, old, email)
     ]
