@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perdure.actions.history.branch import begin_branch, check_out_branch
@@ -32,6 +33,7 @@ LINE = "Are you there?"
 """What the restored companion is asked."""
 LIMIT = 45.0
 """Seconds that one backend has for its reply."""
+_TOKENS = 32
 _EMBEDDED = BackendSpec("embedded", "embedded", DEFAULT_MODEL)
 
 
@@ -48,10 +50,17 @@ def confirmed_backends(repo: Repository) -> list[BackendSpec]:
         with suppress(CompanionProblem):
             manifest = parse_manifest(read_small(repo, entry.oid), entry.path)
             if is_confirmed(repo, manifest):
-                found.append(backend_spec(manifest))
+                found.append(_brief(backend_spec(manifest)))
     if not any(each.driver == "embedded" for each in found):
-        found.append(_EMBEDDED)
+        found.append(_brief(_EMBEDDED))
     return found
+
+
+def _brief(spec: BackendSpec) -> BackendSpec:
+    """The same, with a short reply of a model that runs on this machine's processor."""
+    if spec.driver != "embedded":
+        return spec
+    return replace(spec, parameters={**spec.parameters, "max_tokens": _TOKENS})
 
 
 def hosted_warning(specs: Sequence[BackendSpec]) -> list[str]:
