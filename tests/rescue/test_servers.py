@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from perdure.git.packs import outgoing
 from perdure.git.remotes import push
 from perdure.git.wire.errors import RemoteProblem
+from perdure.rescue.sync import Sync
 from tests.conftest import assert_sound, git
 from tests.git_servers import (
     PASSWORD,
@@ -164,3 +165,52 @@ def test_a_first_push_that_is_cut_costs_one_slice(
     sync(companion)
     assert refs(place) == refs(companion)
     assert proxy.passed < 160_000
+
+
+def test_whoever_is_quicker_wins_and_the_other_brings_both_together(
+    companion: Path, git_daemon: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another device pushes between what the remote advertises and what is sent."""
+    place = bare_repository(git_daemon.folder)
+    url = f"{git_daemon.url}/mira.git"
+    add_backup(companion, url)
+    sync(companion)
+    second = clone(url, tmp_path / "second")
+    say(second, "from the other device")
+    say(companion, "from here")
+    decide = Sync._decide
+    quicker = [lambda: git(second, "push", "-q", "origin", "main")]
+
+    def late(self: Sync, there: Mapping[str, str]) -> dict[str, str | None] | None:
+        moves = decide(self, there)
+        while quicker:
+            quicker.pop()()
+        return moves
+
+    monkeypatch.setattr(Sync, "_decide", late)
+    result = sync(companion)
+    assert result.is_level
+    assert result.refused == {}
+    assert refs(place) == refs(companion)
+    assert "from the other device" in words(companion)
+
+
+def test_a_place_without_kept_lines_keeps_the_branch(
+    companion: Path, git_daemon: GitServer
+) -> None:
+    """Its line would be lost there: the branch is not taken away."""
+    place = bare_repository(git_daemon.folder)
+    hook = place / "hooks" / "update"
+    hook.write_text('#!/bin/sh\ncase "$1" in refs/perdure/*) echo "not here" >&2; exit 1;; esac\n')
+    hook.chmod(0o755)
+    add_backup(companion, f"{git_daemon.url}/mira.git")
+    git(companion, "switch", "-q", "-c", "side")
+    say(companion, "on the side")
+    git(companion, "switch", "-q", "main")
+    sync(companion)
+    git(companion, "branch", "-q", "-D", "side")
+    result = sync(companion)
+    assert list(result.refused) == [ref for ref in refs(companion) if "kept" in ref]
+    assert result.is_level
+    assert "refs/heads/side" in refs(place)
+    assert "on the side" in words(place, "side")

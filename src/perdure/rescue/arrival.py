@@ -112,12 +112,12 @@ class Arrival:
         here, there = step.here, step.there
         match step.step:
             case StepKind.TAKE:
-                extra = (here,) if here is not None and step.ref.startswith(TAGS) else ()
                 # Of all other lines the sync has kept what is to be kept before it began.
-                kept = lines_to_keep(self._repo, extra) if extra else []
+                moved = {step.ref: here} if here is not None and step.ref.startswith(TAGS) else {}
+                kept = lines_to_keep(self._repo, moved) if moved else []
                 return [*kept, RefMove(step.ref, here, there)]
             case StepKind.DROP_HERE if here is not None:
-                kept = lines_to_keep(self._repo, (here,))
+                kept = lines_to_keep(self._repo, {step.ref: here})
                 return [*kept, RefMove(step.ref, here, None)]
             case StepKind.MERGE if here is not None and there is not None:
                 merge = made.enter_context(merge_tips(self._repo, here, there))

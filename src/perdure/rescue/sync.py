@@ -17,11 +17,11 @@ import msgspec
 from perdure.git.errors import HistoryError
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS, TAGS, short_name
-from perdure.git.remotes.kept import keep_lines
+from perdure.git.remotes.kept import keep_lines, lines_to_keep
 from perdure.git.remotes.push import Pushed, push
 from perdure.git.remotes.reconcile import KEPT, RefStep, StepKind, reconcile
 from perdure.git.remotes.record import Pause, read_record, write_record
-from perdure.git.remotes.seen import note_branches, refuse_odd_branches
+from perdure.git.remotes.seen import make_refs, note_branches, refuse_odd_branches
 from perdure.git.remotes.settings import Remote
 from perdure.git.wire.errors import RemoteProblem
 from perdure.rescue.guards import Guard, Side
@@ -65,8 +65,12 @@ class SyncResult:
 
     @property
     def is_level(self) -> bool:
-        """Whether nothing is left that should have gone there or come here."""
-        return not (self.waits or self.refused or self.pause)
+        """Whether nothing is left that should have gone there or come here.
+
+        A place that takes no kept lines is level without them.
+        """
+        refused = any(not ref.startswith(KEPT) for ref in self.refused)
+        return not (self.waits or refused or self.pause)
 
     def to_dict(self) -> dict[str, object]:
         """As plain data."""
@@ -116,6 +120,8 @@ class Sync:
         self._reach = Reach(self._repo.commit_info, self._repo.parts().boundary)
         self._guard = Guard(self._repo, self._reach, keep)
         self._done = SyncResult(remote.name)
+        self._refused_at: dict[str, str | None] = {}
+        """Where the remote had a ref when it refused to move it."""
 
     def run(self) -> SyncResult:
         """Do it.
@@ -139,6 +145,9 @@ class Sync:
         for _ in range(_ATTEMPTS):
             pushed = push(self._repo, self._transport, self._decide, self._progress)
             self._count(pushed)
+            if pushed.refused:
+                # Somebody may have been quicker: the next look tells.
+                continue
             there = pushed.refs
             if pushed.behind:
                 from perdure.git.remotes.fetch import fetched
@@ -180,6 +189,7 @@ class Sync:
             is_ancestor=self._reach.is_ancestor,
             related=lambda one, other: bool(self._reach.merge_bases(one, other)),
         )
+        self._done.pause = None
         found = []
         for step in steps:
             allowed, pause = self._guard.look(step)
@@ -191,11 +201,22 @@ class Sync:
 
     def _decide(self, there: Mapping[str, str]) -> dict[str, str | None] | None:
         """What goes to the remote; None where something has to come from there first."""
+        for ref in [ref for ref, at in self._refused_at.items() if there.get(ref) != at]:
+            del self._refused_at[ref], self._done.refused[ref]
         if len(self._here_of(there)) < len(there):
             return None
         steps = self._looked_at(there)
         if any(self._comes(step) for step in steps):
             return None
+        losing = {
+            step.ref: step.there
+            for step in steps
+            if step.step is StepKind.DROP_THERE and step.there is not None
+        }
+        if losing and (kept := lines_to_keep(self._repo, losing)):
+            # As git deletes a branch, its line is kept by nobody.
+            make_refs(self._repo, kept)
+            steps = self._looked_at(there)
         return self._to_send(steps)
 
     def _comes(self, step: RefStep) -> bool:
@@ -215,7 +236,9 @@ class Sync:
             return {}
         steps = [step for step in steps if step.ref not in self._done.refused]
         moves = {step.ref: step.here for step in steps if step.step is StepKind.PUSH}
-        return dict(moves) or {step.ref: None for step in steps if step.step is StepKind.DROP_THERE}
+        if moves or any(ref.startswith(KEPT) for ref in self._done.refused):
+            return dict(moves)
+        return {step.ref: None for step in steps if step.step is StepKind.DROP_THERE}
 
     # What is done
 
@@ -240,6 +263,7 @@ class Sync:
 
     def _count(self, pushed: Pushed) -> None:
         self._done.refused |= pushed.refused
+        self._refused_at |= {ref: pushed.refs.get(ref) for ref in pushed.refused}
         for ref, (old, new) in pushed.moved.items():
             if new is None:
                 self._done.gone[ref] = "there"
@@ -292,9 +316,10 @@ def not_level(result: SyncResult) -> RemoteProblem | None:
             "both sides stay as they are, and syncing with it is paused",
             f"perdure sync {name} --keep here, or: perdure sync {name} --keep there",
         )
-    if result.refused:
-        ref, reason = next(iter(result.refused.items()))
-        more = f", and {len(result.refused) - 1} more" if len(result.refused) > 1 else ""
+    refused = {ref: why for ref, why in result.refused.items() if not ref.startswith(KEPT)}
+    if refused:
+        ref, reason = next(iter(refused.items()))
+        more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
         return RemoteProblem(
             f"{name} refused {short_name(ref)}{more}: {reason}",
             "nothing was overwritten there, and everything is here",

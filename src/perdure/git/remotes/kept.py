@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
 _MOST = 16 * 1024 * 1024
+_NONE: Mapping[str, str] = {}
 
 
 class _Looked(msgspec.Struct, frozen=True):
@@ -50,22 +51,22 @@ def keep_lines(repo: Repository) -> None:
         _write(repo, now)
 
 
-def lines_to_keep(repo: Repository, extra: tuple[str, ...] = ()) -> list[RefMove]:
+def lines_to_keep(repo: Repository, losing: Mapping[str, str] = _NONE) -> list[RefMove]:
     """The refs that are to be made, for every hidden line that has none.
 
     Args:
         repo: the repository.
-        extra: tips that are about to lose their branch or tag.
+        losing: refs that are about to go, here or on a remote, each with the id that it has.
     """
     parts = repo.parts()
     known = parts.refs.names(KEPT)
-    shown = _shown(repo)
+    shown = {ref: oid for ref, oid in _shown(repo).items() if ref not in losing}
     reach = Reach(repo.commit_info, parts.boundary)
-    hidden = [*extra, *_hidden(repo, _looked_up_to(repo, reach, shown, known))]
+    hidden = [*losing.values(), *_hidden(repo, _looked_up_to(repo, reach, shown, known))]
     wanted = {oid: _commits(repo, [oid]) for oid in hidden if KEPT + oid not in known}
     if not wanted:
         return []
-    tips = _commits(repo, {*shown.values(), *known.values()} - set(extra))
+    tips = _commits(repo, {*shown.values(), *known.values()})
     lines = _lines(reach, {oid for oid, found in wanted.items() if found == [oid]}, tips)
     # A tag with words of its own is no commit, and no other line has it.
     return [
