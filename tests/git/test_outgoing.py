@@ -14,7 +14,7 @@ from perdure.git.objects.new_objects import new_commits
 from perdure.git.packs import outgoing as module
 from perdure.git.packs.incoming import IncomingPack
 from perdure.git.packs.join import Join
-from perdure.git.packs.outgoing import OutgoingPack, outgoing, slices
+from perdure.git.packs.outgoing import OutgoingPack, outgoing, slices, whole_store
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository
 from tests.conftest import git
@@ -179,6 +179,28 @@ def test_many_entries_are_copied_as_they_are_stored(
     theirs = git(path, "rev-list", "--objects", tip, *(f"^{each}" for each in known))
     assert copies[0] < len(theirs.splitlines())
     assert sent < 1.4 * gits_own(path, tip, *known)
+
+
+def test_a_whole_store_is_sent_as_it_is_stored(life: Path, tmp_path: Path) -> None:
+    path = packed(life, tmp_path)
+    # Deltas in both directions, named by place and by id, over packs that overlap, and a loose one.
+    for back, words in ((90, ("--delta-base-offset",)), (40, ()), (300, ("--window=50",))):
+        git(
+            path,
+            "pack-objects",
+            "-q",
+            "--revs",
+            "--no-reuse-delta",
+            *words,
+            str(path / ".git" / "objects" / "pack" / "pack"),
+            data=f"main~{back}\n",
+        )
+    git(path, "hash-object", "-w", "--stdin", data="nothing needs this")
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "bare"], check=True)
+    with Repository.open(path, recover=False) as repo:
+        index_pack(tmp_path / "bare", as_file(whole_store(repo.parts().store)))
+    every = ("cat-file", "--batch-all-objects", "--batch-check")
+    assert git(tmp_path / "bare", *every) == git(path, *every)
 
 
 def test_entries_of_a_broken_pack_are_not_copied(

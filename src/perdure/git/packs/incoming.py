@@ -189,6 +189,17 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
             raise KeyError(oid)
         return self._reader.read(at, self._limits.object_bytes)[1]
 
+    def has_strays(self, tips: Collection[str]) -> bool:
+        """Whether it holds an object that the tips do not reach; only where nothing is missing.
+
+        An object that nothing names and that is no tip is one. Where there is none of those, all
+        are reached: what names an object is never named by it, so every way up ends at a tip.
+        """
+        seen = self.inspection
+        ends = {bytes.fromhex(tip) for tip in tips}
+        named = (ends, seen.trees, seen.blobs, seen.commits, seen.tagged)
+        return any(not any(oid in each for each in named) for oid in self.numbers)
+
     def put_in_place(self, packs: PackWriter) -> Keep | None:
         """Make the objects part of the repository; on disk when this returns.
 

@@ -1,7 +1,8 @@
 """What a push sends: the objects that the other side lacks, as the entries of one pack.
 
 Versions of one path are deltas of one another, and the newest of what the other side has there.
-Where there are many, entries that are stored as deltas are copied as they are.
+Where there are many, entries that are stored as deltas are copied as they are. `whole_store` sends
+all that a repository holds.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import Protocol
 
 from perdure.git.errors import DamagedRepository
 from perdure.git.objects.new_objects import NewObjects, PathKey
-from perdure.git.objects.pack import KINDS, PackFile
+from perdure.git.objects.pack import KINDS, OFS_DELTA, PackFile
 from perdure.git.objects.store import ObjectStore
+from perdure.git.packs.delta import entry_header, full_entry
 from perdure.git.packs.delta_order import Base, write_versions
 from perdure.git.packs.join import Join
+from perdure.git.packs.scan import PackEntry, pack_entries
 
 SLICE_BYTES = 16 * 1024 * 1024
 """Bytes of one pack of a first push."""
@@ -28,6 +31,8 @@ _BATCH_BYTES = 32 * 1024 * 1024
 """Bytes of objects that are in memory at once."""
 _MANY = 4096
 """Objects above which they are copied as they are stored: to compress them again takes longer."""
+_PIECE_BYTES = 64 * 1024
+"""Bytes of a pack that are handed on at once, about: entries are small."""
 _HEADER = 12
 """Bytes of a pack before its first entry."""
 
@@ -49,12 +54,16 @@ class OutgoingPack:
 def pack_bytes(pack: OutgoingPack) -> Iterator[bytes]:
     """A pack as a file has it, piece by piece: header, entries, checksum (gitformat-pack(5))."""
     head = b"PACK" + struct.pack(">LL", 2, pack.count)
-    checksum = hashlib.sha1(head, usedforsecurity=False)
-    yield head
+    checksum = hashlib.sha1(usedforsecurity=False)
+    piece = bytearray(head)
     for _, entry in pack.entries:
-        checksum.update(entry)
-        yield entry
-    yield checksum.digest()
+        piece += entry
+        if len(piece) >= _PIECE_BYTES:
+            checksum.update(piece)
+            yield bytes(piece)
+            piece.clear()
+    checksum.update(piece)
+    yield bytes(piece) + checksum.digest()
 
 
 class HasObjects(Protocol):
@@ -95,6 +104,61 @@ def outgoing(
     found = NewObjects(parts.store, parts.boundary, known)
     found.run(new)
     return OutgoingPack(len(found.wanted), _entries(parts.store, found, thin=thin, most=most))
+
+
+def whole_store(store: ObjectStore) -> OutgoingPack:
+    """Every object of a repository, each once and as it is stored; what no ref needs, too.
+
+    Nothing is searched for, unpacked or hashed: whoever takes it does that.
+
+    Raises:
+        DamagedRepository: an entry makes no sense; also while the entries are read, as is
+            an object in a file of its own that cannot be read.
+        OSError: a pack is gone.
+    """
+    from perdure.git.packs.repack import loose_files
+
+    store.rescan()
+    packs: list[tuple[PackFile, list[PackEntry]]] = []
+    oids: set[bytes] = set()
+    # The newest first, as a search for what is wanted would have it.
+    for pack in reversed(list(store.packs.values())):
+        entries, bad = pack_entries(pack)
+        if bad:
+            raise DamagedRepository(f"{pack.path.name} holds entries that make no sense")
+        packs.append((pack, entries))
+        oids.update(slot.oid for slot in entries)
+    names = (path.parent.name + path.name for path in loose_files(store.folder))
+    loose = [name for name in names if bytes.fromhex(name) not in oids]
+    return OutgoingPack(len(oids) + len(loose), _as_stored(store, packs, loose))
+
+
+def _as_stored(
+    store: ObjectStore, packs: Sequence[tuple[PackFile, list[PackEntry]]], loose: Sequence[str]
+) -> Iterator[tuple[bytes, bytes]]:
+    """What a delta is built on is in its own pack, or was taken from one that came before."""
+    at = _HEADER
+    places: dict[bytes, int] = {}
+    for pack, entries in packs:
+        names: dict[int, bytes] = {}
+        raw = pack.pack
+        for slot in entries:
+            names[slot.offset] = slot.oid
+            if slot.oid in places:
+                continue
+            entry = raw[slot.offset : slot.end]
+            if slot.number == OFS_DELTA:
+                base = places.get(names.get(slot.base, b""))
+                if base is None:
+                    raise DamagedRepository(f"{pack.path.name} holds a delta of what is no entry")
+                if at - base != slot.offset - slot.base:
+                    head = entry_header(OFS_DELTA, slot.size, at - base)
+                    entry = head + raw[slot.payload : slot.end]
+            places[slot.oid] = at
+            at += len(entry)
+            yield slot.oid, entry
+    for oid in loose:
+        yield bytes.fromhex(oid), full_entry(*store.read(oid))
 
 
 def slices(

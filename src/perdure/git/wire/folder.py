@@ -85,6 +85,20 @@ class FolderTransport:
                 write(data)
         return advertised
 
+    def fetch_all(
+        self, wants: Callable[[Advertised], Sequence[str]], write: Callable[[bytes], None]
+    ) -> Advertised | None:
+        """Read all that is there, where refs that are wanted reach it, as far as refs can tell."""
+        from perdure.git.packs.outgoing import pack_bytes, whole_store
+
+        advertised = self.advertised()
+        wanted = set(wants(advertised))
+        if not wanted or wanted != set(advertised.refs.values()) or shallow_ends(self._git_dir):
+            return None
+        for data in pack_bytes(whole_store(self._git.store)):
+            write(data)
+        return advertised
+
     def push(
         self,
         decide: Callable[[Advertised], PushOrder | None],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from perdure.git.packs.outgoing import OutgoingPack
 
@@ -93,4 +93,27 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """End what is still open."""
+        ...
+
+
+@runtime_checkable
+class CopiedWhole(Transport, Protocol):
+    """A remote whose objects can be copied as they are stored: nothing is searched for."""
+
+    def fetch_all(
+        self, wants: Callable[[Advertised], Sequence[str]], write: Callable[[bytes], None]
+    ) -> Advertised | None:
+        """Fetch a pack with every object that is there; some may be needed by nothing.
+
+        Args:
+            wants: as for `fetch`.
+            write: as for `fetch`; the pack is never thin.
+
+        Returns:
+            None where that would not do; then `write` was called with nothing, or with a pack
+            that is to be thrown away.
+
+        Raises:
+            OSError, DamagedRepository: what is there cannot be copied. `fetch` says what is wrong.
+        """
         ...
