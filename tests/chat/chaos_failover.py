@@ -28,6 +28,7 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perdure.actions.agreement import agree_to
 from perdure.actions.trust import confirm
 from perdure.backends.errors import BackendError
 from perdure.backends.store.catalogue import DEFAULT_MODEL
@@ -39,7 +40,7 @@ from perdure.companion.config.manifest import Manifest, render_manifest
 from perdure.companion.config.settings import edit_settings
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository
-from perdure.git.repository.repository import Author
+from perdure.git.repository.repository import Author, Repository
 from tests.chat.chaos_servers import KEY, KEY_VARIABLE, PROXIED, WINDOW, Server, three
 
 CONNECT_TIMEOUT, TIMEOUT = 1.0, 3.0
@@ -248,13 +249,15 @@ class Talk:
 
 
 def set_order(path: Path, order: tuple[str, ...]) -> None:
-    """Write companion.yaml and commit it, as a user does with an editor and git."""
+    """Write companion.yaml and commit it with git, and agree to it: a commit may be anybody's."""
     file = path / "companion.yaml"
     listed = f"backends: [{', '.join(order)}]"
     file.write_text(re.sub(r"^backends: .*$", listed, file.read_text(), flags=re.MULTILINE))
     ana = ["-c", "user.name=Ana", "-c", "user.email=ana@example.invalid"]
     words = ["commit", "--quiet", "--allow-empty", "-am", "backends in another order"]
     subprocess.run(["git", "-C", str(path), *ana, *words], check=True)
+    with Repository.open(path, recover=False) as repo:
+        agree_to(repo, backends=order)
 
 
 def new(path: Path, servers: list[Server]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.agreement import agree_to
 from perdure.actions.history.merge import merge_branch
 from perdure.actions.history.undo import next_redo, next_undo, perform_step
 from perdure.actions.memory.exclude import exclude_turns, plan_exclude
@@ -23,6 +24,7 @@ from perdure.chat.events import (
 from perdure.chat.session import Session
 from perdure.companion.memory.proposals import Proposal, read_review
 from perdure.companion.memory.summaries import Summary, as_written, read_summaries, render_summary
+from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from tests.background import idle
 from tests.conftest import assert_sound, git
@@ -346,6 +348,8 @@ async def test_a_hosted_one_reads_no_talk_that_was_held_without_it(
 ) -> None:
     if consent:
         set_policy(companion, "failover_to_hosted: yes\n")
+        with Repository.open(companion) as repo:
+            agree_to(repo, failover_to_hosted=True)
     cloud = Writer(name="cloud", is_hosted=True)
     opened = await ended(companion, cloud, by=Writer(name="local"))
     await opened.close()

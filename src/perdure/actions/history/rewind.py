@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.actions.agreement import own_step
 from perdure.actions.errors import CannotAct
 from perdure.actions.history.next_message import last_turn_at
 from perdure.actions.workspace import Workspace, refuse_key
@@ -193,6 +192,8 @@ def rewind(workspace: Workspace, plan: RewindPlan, kind: str = "rewind") -> Oper
 
     turn = plan.target.turn
     words = f"to {turn} “{plan.words}”" if turn else f"to {plan.target.commit[:10]}"
+    from perdure.actions.agreement import own_step
+
     with own_step(workspace.repo):
         return start_branch(
             workspace.repo,
