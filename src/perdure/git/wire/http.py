@@ -130,6 +130,8 @@ class _Body(io.RawIOBase):
                 data = self._response.read1(len(buffer))
         except RemoteProblem:
             self._connection.close()
+            # A connection that ends with its answer has let go of it.
+            self._response.close()
             raise
         buffer[: len(data)] = data
         return len(data)
