@@ -18,7 +18,9 @@ from perdure.git.remotes.proof import read_drills, write_drills
 from perdure.git.remotes.record import RemoteRecord, write_record
 from perdure.git.remotes.settings import add_remote, find_remote, list_remotes
 from perdure.git.repository.repository import Repository
+from perdure.git.timeline import index_file
 from perdure.git.wire.transport import Advertised
+from perdure.rescue.drill import index_process
 from perdure.rescue.drill.news import Unsure, fetched_since
 from perdure.rescue.drill.report import Depth, DrillReport, Verdict
 from perdure.rescue.drill.run import drill
@@ -546,3 +548,24 @@ def test_a_place_that_strangers_can_read_is_said_loudly(
         url = find_remote(repo, "origin").url
         write_record(repo, "origin", RemoteRecord(url, is_public_agreed=True))
     assert drilled(companion).verdict is Verdict.PROVEN
+
+
+def test_the_history_is_indexed_by_a_process_of_its_own(
+    backed_up: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object) -> None:
+        raise AssertionError("the history was read here")
+
+    monkeypatch.setattr(index_file.Opener, "_fill", fill)
+    report = drilled(backed_up)
+    assert report.verdict is Verdict.PROVEN
+    assert report.prompts == 2
+
+
+def test_without_that_process_the_prompts_are_rebuilt_all_the_same(
+    backed_up: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_process, "__name__", "nowhere")
+    report = drilled(backed_up)
+    assert report.prompts == 2
+    assert "the recall index could not be built" in told(report)

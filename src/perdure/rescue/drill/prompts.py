@@ -12,6 +12,7 @@ from perdure.git.errors import HistoryError
 from perdure.git.refs.refs import HEADS
 from perdure.git.timeline.query import Query
 from perdure.plural import plural
+from perdure.progress import Progress
 from perdure.prompt.errors import MemoryProblem
 from perdure.rescue.drill.report import DrillReport, Verdict
 from perdure.snapshot.conversation.turn_commits import AnswerCommit, find_answer_commit
@@ -34,15 +35,9 @@ def check_prompts(
     Raises:
         HistoryError: the history cannot be read.
     """
-
-    def read(done: int, total: int) -> None:
-        progress(
-            f"reading the history: {done:,}" + (f" of {total:,}" if total else "") + " commits"
-        )
-
     differ: list[str] = []
     both = 0
-    for start, turn in islice(_last_turns(there, report, read), MOST_PROMPTS):
+    for start, turn in islice(_last_turns(there, report, history_progress(progress)), MOST_PROMPTS):
         progress(f"rebuilding prompts: {report.prompts + 1}")
         asked = find_answer_commit(there, start, turn)
         if asked is None or not asked.facts.prompt:
@@ -70,8 +65,19 @@ def check_prompts(
         )
 
 
+def history_progress(progress: Callable[[str], None]) -> Progress:
+    """Tells in words how many commits were read."""
+
+    def read(done: int, total: int) -> None:
+        progress(
+            f"reading the history: {done:,}" + (f" of {total:,}" if total else "") + " commits"
+        )
+
+    return read
+
+
 def _last_turns(
-    repo: Repository, report: DrillReport, progress: Callable[[int, int], None]
+    repo: Repository, report: DrillReport, progress: Progress
 ) -> Iterator[tuple[str, TurnId]]:
     """The last turns over all branches, each with its commit, the newest first."""
     tips = [oid for ref, oid in report.tips.items() if ref.startswith(HEADS)]

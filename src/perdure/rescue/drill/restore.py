@@ -12,8 +12,8 @@ from perdure.git.repository.repository import Repository
 from perdure.rescue.clone import restore_into
 from perdure.rescue.drill.census import ChunkCensus
 from perdure.rescue.drill.comparison import Comparison
-from perdure.rescue.drill.prompts import check_prompts
-from perdure.rescue.drill.recall_process import recall_beside
+from perdure.rescue.drill.index_process import recall_beside, timeline_beside
+from perdure.rescue.drill.prompts import check_prompts, history_progress
 from perdure.rescue.drill.report import DrillReport, Verdict
 
 if TYPE_CHECKING:
@@ -54,9 +54,10 @@ def look_at_all(
     comparison = Comparison(here, copy, report)
     census = ChunkCensus(progress)
     with recall_beside(copy, report):
-        comparison.refs()
-        comparison.turns(census)
-        comparison.troubles(census)
-        report.chunks = census.read
+        with timeline_beside(copy, history_progress(progress)):
+            comparison.refs()
+            comparison.turns(census)
+            comparison.troubles(census)
+            report.chunks = census.read
         check_prompts(here, copy, report, progress)
         progress("reading every conversation for recall")
