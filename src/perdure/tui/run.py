@@ -127,6 +127,7 @@ async def show(app: ChatApp) -> int:
             file=sys.stderr,
         )
     if trouble is None:
+        _let_go_of_a_closed_terminal()
         return code if code is not None else (app.return_code or 0)
     if isinstance(trouble, WorkerFailed):
         trouble = trouble.error
@@ -137,6 +138,20 @@ async def show(app: ChatApp) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _let_go_of_a_closed_terminal() -> None:
+    """Nothing more is written to a terminal that is gone.
+
+    Python 3.11.2 would try to at its end, fail, and make 120 of the exit code.
+    """
+    for stream in (each for each in (sys.__stdout__, sys.__stderr__) if each is not None):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def background_error(
