@@ -21,7 +21,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("at", [2, 45, 90, 130, 165, 190])
+@pytest.mark.parametrize("at", [2, 40, 75, 110, 140, 165])
 def test_killed_at_a_write(start: Path, at: int) -> None:
     assert run_once(start, at, full=False)
 
