@@ -308,7 +308,11 @@ class WebServer:
         else:
             connection = http.client.HTTPConnection(at, by, timeout=line.CONNECT_SECONDS)
             connection.by_proxy = proxy is not None  # type: ignore[attr-defined]
-        connection.connect()
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
         connection.sock.settimeout(line.SILENCE_SECONDS)
         return connection
 
