@@ -125,11 +125,6 @@ def _turns_below(repo: Repository, commit: str) -> Iterable[tuple[str, int]]:
     return _turns(repo, repo.folder_difference(None, root), new=True)
 
 
-def count_turns(repo: Repository, commit: str) -> int:
-    """Turns that a commit's conversations have."""
-    return sum(1 for _ in _turns_below(repo, commit))
-
-
 def _entries(repo: Repository, commit: str, folder: str) -> dict[str, str]:
     return {entry.path: entry.oid for entry in repo.files(folder, commit)}
 

@@ -37,6 +37,7 @@ _ATTEMPTS = 8
 _COMING = {
     StepKind.TAKE, StepKind.MERGE, StepKind.DROP_HERE, StepKind.REPLACE, StepKind.RESTORE
 }  # fmt: skip
+"""Steps that change something here."""
 
 
 @dataclass(slots=True)
@@ -221,14 +222,7 @@ class Sync:
 
     def _comes(self, step: RefStep) -> bool:
         """Whether a step changes something here."""
-        changes = {
-            StepKind.TAKE,
-            StepKind.MERGE,
-            StepKind.DROP_HERE,
-            StepKind.REPLACE,
-            StepKind.RESTORE,
-        }
-        return self._takes and step.step in changes and step.ref not in self._done.waits
+        return self._takes and step.step in _COMING and step.ref not in self._done.waits
 
     def _to_send(self, steps: Sequence[RefStep]) -> dict[str, str | None]:
         """Refs to move there. What is taken away goes last, when its line is kept there."""
