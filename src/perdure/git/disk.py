@@ -211,6 +211,15 @@ class KernelLock(contextlib.AbstractContextManager["KernelLock"]):
             time.sleep(pause)
             pause = min(pause * 1.5, 0.02)
 
+    def is_held(self) -> bool:
+        """Whether some process has the lock now; False where that cannot be told."""
+        try:
+            is_free = self.try_take()
+        except OSError:
+            return False
+        self.release()
+        return not is_free
+
     def release(self) -> None:
         """Release the lock, if it is held."""
         if self.fd >= 0:

@@ -78,13 +78,7 @@ def failure_file(git_dir: Path) -> Path:
 
 def is_running(git_dir: Path) -> bool:
     """Whether some process is packing this repository now."""
-    lock = packing_lock(git_dir)
-    try:
-        is_free = lock.try_take()
-    except OSError:
-        return False
-    lock.release()
-    return not is_free
+    return packing_lock(git_dir).is_held()
 
 
 def _failed_lately(git_dir: Path) -> bool:

@@ -57,10 +57,4 @@ def sync_lock(repo: Repository) -> disk.KernelLock:
 
 def is_syncing(repo: Repository) -> bool:
     """Whether some process syncs this repository in the background now."""
-    lock = sync_lock(repo)
-    try:
-        is_free = lock.try_take()
-    except OSError:
-        return False
-    lock.release()
-    return not is_free
+    return sync_lock(repo).is_held()
