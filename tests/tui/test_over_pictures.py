@@ -98,7 +98,7 @@ def lives(path: Path, look: Look) -> ChatApp:
     return app
 
 
-# -- the prompt --------------------------------------------------------------------------------
+# The prompt
 
 PARTS = (
     ExplainedPart("persona", "persona/10-who.md", 0, "# Who\n\nYou are Mira.", 61, "always in"),
@@ -156,7 +156,7 @@ def test_the_prompt(snap_compare: Compare, look: Look) -> None:
     assert snap_compare(over(look), run_before=before, terminal_size=look.size)
 
 
-# -- search ------------------------------------------------------------------------------------
+# Search
 
 
 @looks
@@ -190,7 +190,7 @@ def test_search(snap_compare: Compare, look: Look) -> None:
     assert snap_compare(over(look), run_before=before, terminal_size=look.size)
 
 
-# -- what she knows ----------------------------------------------------------------------------
+# What she knows
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_what_she_knows(snap_compare: Compare, knowing: Path, look: Look, steps:
     assert snap_compare(lives(knowing, look), run_before=before, terminal_size=look.size)
 
 
-# -- the graph ---------------------------------------------------------------------------------
+# The graph
 
 
 def edited(path: Path, minutes: int, name: str, text: str, message: str) -> None:
@@ -275,7 +275,7 @@ def test_the_graph(snap_compare: Compare, branched: Path, look: Look) -> None:
     assert snap_compare(lives(branched, look), run_before=before, terminal_size=look.size)
 
 
-# -- an open merge -----------------------------------------------------------------------------
+# An open merge
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_a_giant_paste_is_bounded_and_told() -> None:
     assert source.cut == 7
 
 
-# -- the whole program ---------------------------------------------------------------------------
+# The whole program
 
 
 @contextmanager

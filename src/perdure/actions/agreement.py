@@ -128,7 +128,7 @@ def _words(value: object) -> str:
     return str(value)
 
 
-# -- the settings as they count on this device -----------------------------------------------------
+# The settings as they count on this device
 
 
 def as_agreed(repo: Repository, settings: CompanionSettings) -> CompanionSettings:
@@ -231,7 +231,7 @@ def _parsed(data: bytes | None) -> CompanionSettings | None:
     return None
 
 
-# -- what a human does here is agreed to -----------------------------------------------------------
+# What a human does here is agreed to
 
 
 def agree_to(repo: Repository, **values: object) -> None:
@@ -317,7 +317,7 @@ def _is_stored(repo: Repository, oid: str) -> bool:
     return True
 
 
-# -- who brought it --------------------------------------------------------------------------------
+# Who brought it
 
 
 def bringer(
@@ -347,7 +347,7 @@ def bringer(
     return None
 
 
-# -- the record ------------------------------------------------------------------------------------
+# The record
 
 
 def begin_agreement(repo: Repository) -> None:

