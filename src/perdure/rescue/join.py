@@ -152,7 +152,7 @@ def join(repo: Repository, plan: JoinPlan) -> Remote:
     if plan.secret is not None:
         from perdure.git.wire.credentials import store_token
 
-        store_token(plan.address, plan.secret.user, plan.secret.secret)
+        store_token(plan.address, plan.secret.user, plan.secret.secret, name=plan.name)
     remote = add_remote(repo, plan.name, plan.address.text)
     write_record(
         repo,
@@ -210,7 +210,7 @@ def clone_from(text: str, folder: Path, progress: Callable[[str], None]) -> Clon
     if secret is not None:
         from perdure.git.wire.credentials import store_token
 
-        store_token(address, secret.user, secret.secret)
+        store_token(address, secret.user, secret.secret, name=_ORIGIN)
     transport = connect(address, name=_ORIGIN)
     try:
         return clone(transport, folder, url=address.text, remote=_ORIGIN, progress=progress)

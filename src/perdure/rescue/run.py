@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from perdure.git.errors import HistoryError
 from perdure.git.remotes.record import Pause, read_record, write_record
-from perdure.git.remotes.settings import Remote, find_remote, list_remotes
+from perdure.git.remotes.settings import Remote, clean_address, find_remote, list_remotes
 from perdure.git.wire.address import parse_address
 from perdure.git.wire.connect import connect
 from perdure.git.wire.errors import (
@@ -62,6 +63,34 @@ def opened(remote: Remote) -> Iterator[Transport]:
         transport.close()
 
 
+def keep_secret(repo: Repository, remote: Remote) -> Remote:
+    """Move the password that stands in a remote's address into the keyring.
+
+    Returns:
+        The remote, whose address has none any more.
+
+    Raises:
+        SignInRefused: there is no keyring, or it refuses; the address stays as it is.
+        HistoryError: git's configuration cannot be written.
+    """
+    if remote.secret is None:
+        return remote
+    from perdure.git.wire.credentials import store_token, token_variable
+
+    user, secret = remote.secret.user, remote.secret.secret
+    try:
+        store_token(parse_address(remote.url), user, secret, name=remote.name)
+    except SignInRefused as problem:
+        raise SignInRefused(
+            f"the address of {remote.name} in .git/config has a password, and {problem.what}",
+            "nothing was sent, and it stays there",
+            f"set {token_variable(remote.name)} in the environment, and take it out there: "
+            f"git remote set-url {remote.name} {remote.url}",
+        ) from None
+    clean_address(repo, remote)
+    return replace(remote, secret=None)
+
+
 def sync_with(
     workspace: Workspace,
     remote: Remote,
@@ -71,7 +100,8 @@ def sync_with(
     keep: Side | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> SyncResult:
-    """Sync with one remote. Arguments and errors as for `Sync` and `check_first_push`."""
+    """Sync with one remote. Arguments and errors: `Sync`, `check_first_push`, `keep_secret`."""
+    remote = keep_secret(workspace.repo, remote)
     if gives:
         check_first_push(workspace.repo, remote, progress)
     with opened(remote) as transport:

@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from perdure.git.config.repository import pairs
 from perdure.git.errors import HistoryError
 from perdure.git.remotes import settings
-from perdure.git.remotes.settings import add_remote, find_remote, list_remotes, remove_remote
+from perdure.git.remotes.settings import (
+    add_remote,
+    clean_address,
+    find_remote,
+    list_remotes,
+    remove_remote,
+)
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository
+from perdure.git.wire.address import UrlSecret
 from tests.conftest import git
 
 AUTHOR = Author("Mira", "mira@companion.invalid")
@@ -47,6 +54,24 @@ def test_a_plain_push_of_git_sends_all_that_a_sync_sends(repo: Repository, tmp_p
     assert there == [
         "refs/heads/main", "refs/heads/side", f"refs/perdure/kept/{tip}", "refs/tags/one"
     ]  # fmt: skip
+
+
+def test_a_password_in_an_address_is_taken_out(repo: Repository) -> None:
+    add_remote(repo, "one", "https://example.org/one.git")
+    config = repo.git_dir / "config"
+    url = '"https://ana:hid#den@example.org/x \\"y\\".git" ; mine'
+    more = f'[remote "two"] url = {url}\n\tpushURL=\\\n{url}\n[user]\n\tname = Ana\n'
+    config.write_text(config.read_text() + more)
+    before = git(repo.path, "config", "--local", "--list")
+    remote = find_remote(repo, "two")
+    assert remote.url == 'https://ana@example.org/x "y".git'
+    assert remote.secret == UrlSecret("ana", "hid#den")
+    assert "hid" not in repr(remote)
+    clean_address(repo, remote)
+    assert "hid" not in config.read_text()
+    after = git(repo.path, "config", "--local", "--list")
+    assert after == before.replace(":hid#den@", "@")
+    assert find_remote(repo, "two").secret is None
 
 
 def test_removing_one_leaves_the_others_and_what_people_wrote(repo: Repository) -> None:

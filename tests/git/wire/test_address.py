@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.git.wire.address import Address, parse_address, split_address
+from perdure.git.wire.address import Address, parse_address, shown_address, split_address
 from perdure.git.wire.errors import BadAddress
 
 
@@ -59,7 +59,7 @@ def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "ssh://host", "https://host/", "https:///x", "https://host:0/x", "https://host:99999/x",
         "https://host:x/y", "https://ho st/x", "ssh://ho`id`st/x", "ssh://$(id)/x", "a;b:x",
         "https://host/x?y", "https://host/x#y", "ssh://[::1/x", "ssh://host/%0ax", "x" * 3000,
-        "https://h/%zz?y", "ssh://us er@host/x",
+        "https://h/%zz?y", "ssh://us er@host/x", "ssh://ana:pw@host/x", "git://ana:pw@host/x",
     ],
 )  # fmt: skip
 def test_what_is_refused(text: str) -> None:
@@ -79,7 +79,6 @@ def test_what_is_refused(text: str) -> None:
         ("https://abc:x-oauth-basic@h.org/x", "https://h.org/x", "", "abc"),
         ("https://abc:@h.org/x", "https://h.org/x", "", "abc"),
         (f"https://{'0a' * 20}@h.org/x", "https://h.org/x", "", "0a" * 20),
-        ("ssh://ana:pw@h.org/x", "ssh://ana@h.org/x", "ana", "pw"),
     ],
 )
 def test_a_secret_is_split_off(text: str, shown: str, user: str, secret: str) -> None:
@@ -95,6 +94,24 @@ def test_no_error_repeats_a_secret() -> None:
         with pytest.raises(BadAddress) as caught:
             parse_address(text)
         assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "secret"),
+    [
+        ("https://ana:hidden@h.org/x", "https://ana@h.org/x", "hidden"),
+        ("https://ana@h.org/x", "https://ana@h.org/x", None),
+        ("https://ana:hid/den@h.org/x", "https://h.org/x", None),
+        ("https://h.org/x?private_token=hidden", "https://h.org/x", None),
+        ("ssh://ana:hidden@h.org/x", "ssh://h.org/x", None),
+        ("ext::sh -c id", "ext::sh -c id", None),
+        ("../x", "../x", None),
+        ("/media/what? #1/ana@home.git", "/media/what? #1/ana@home.git", None),
+    ],
+)
+def test_any_text_can_be_shown(text: str, shown: str, secret: str | None) -> None:
+    found, kept = shown_address(text)
+    assert (found, kept.secret if kept is not None else None) == (shown, secret)
 
 
 @pytest.mark.parametrize(

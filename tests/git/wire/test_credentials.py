@@ -79,7 +79,7 @@ def offered(text: str = AT.text, name: str = "home") -> list[tuple[str, str, str
 
 def test_the_order_of_the_places(helper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERDURE_TOKEN_MY_BACKUP", " tok-env\n")
-    store_token(AT, "", "tok-ring")
+    store_token(AT, "", "tok-ring", name="backup")
     assert offered(name="my-backup") == [
         ("git", "tok-env", "environment"),
         ("git", "tok-ring", "keyring"),
@@ -92,8 +92,8 @@ def test_the_order_of_the_places(helper: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_keyring_knows_servers_and_users(memory: Memory) -> None:
     ana = parse_address("https://ana@example.org/x.git")
-    store_token(ana, "ana", "hers")
-    store_token(AT, "", "anyones")
+    store_token(ana, "ana", "hers", name="backup")
+    store_token(AT, "", "anyones", name="backup")
     assert set(memory.kept) == {
         ("perdure-remote", "https://ana@example.org"),
         ("perdure-remote", "https://example.org"),
@@ -111,7 +111,7 @@ def test_the_keyring_knows_servers_and_users(memory: Memory) -> None:
 def test_a_token_in_a_url_goes_to_the_keyring(memory: Memory) -> None:
     address, secret = split_address(f"https://ana:{'s3cret-token'}@example.org/x.git")
     assert secret is not None
-    store_token(address, secret.user, secret.secret)
+    store_token(address, secret.user, secret.secret, name="backup")
     assert "s3cret" not in address.text + repr(address) + repr(secret)
     assert offered(address.text)[0] == ("ana", "s3cret-token", "keyring")
 
@@ -128,7 +128,7 @@ def test_a_locked_keyring_is_said_and_nothing_worse(memory: Memory, trouble: Exc
     assert "hidden" not in str(problem)
     assert "PERDURE_TOKEN_HOME" in problem.next_step
     with pytest.raises(SignInRefused, match="did not accept"):
-        store_token(AT, "", "token")
+        store_token(AT, "", "token", name="backup")
 
 
 def test_no_keyring_is_no_trouble(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_no_keyring_is_no_trouble(memory: Memory, monkeypatch: pytest.MonkeyPatc
     assert "(" not in asked.none_left(tried=False).what
     monkeypatch.setattr(credentials, "keyring_ready", lambda: False)
     with pytest.raises(SignInRefused, match="no keyring"):
-        store_token(AT, "", "token")
+        store_token(AT, "", "token", name="backup")
 
 
 def test_a_keyring_that_waits_for_somebody_is_left(
@@ -155,7 +155,7 @@ def test_a_keyring_that_waits_for_somebody_is_left(
 @pytest.mark.parametrize("token", ["", " ", "two\nlines", "esc\x1b"])
 def test_what_is_no_token(token: str) -> None:
     with pytest.raises(BadAddress):
-        store_token(AT, "", token)
+        store_token(AT, "", token, name="backup")
 
 
 def test_a_helper_is_told_what_became_of_it(
@@ -245,7 +245,7 @@ def test_no_error_shows_a_secret(
     monkeypatch.setenv("PERDURE_TOKEN_HOME", "tok-secret")
     address, secret = split_address(f"http://ana:pw-secret@127.0.0.1:{git_http_password.port}/x")
     assert secret is not None
-    store_token(address, secret.user, secret.secret)
+    store_token(address, secret.user, secret.secret, name="backup")
     with pytest.raises(RemoteProblem) as caught:
         connect(address, name="home").advertised()
     shown = str(caught.value) + repr(caught.value)

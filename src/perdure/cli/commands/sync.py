@@ -104,7 +104,7 @@ def _run(
     done: list[SyncResult] = []
     problems: list[tuple[Remote, RemoteProblem]] = []
     with open_workspace() as workspace:
-        remotes = chosen_remotes(workspace.repo, name)
+        remotes = [_keep_secret(workspace, each) for each in chosen_remotes(workspace.repo, name)]
         if gives:
             for remote in remotes:
                 _agree_to_first_push(workspace, remote, progress)
@@ -127,6 +127,26 @@ def _run(
             differ = plural(places, "place differs", "places differ")
             print_line(f"{differ} between your devices. To see both: perdure conflicts")
     _end(done, problems)
+
+
+def _keep_secret(workspace: Workspace, remote: Remote) -> Remote:
+    """Move a password that somebody else wrote into the remote's address, and say so."""
+    from perdure.git.wire.errors import RemoteProblem
+    from perdure.rescue.run import keep_secret
+
+    if remote.secret is None:
+        return remote
+    try:
+        remote = keep_secret(workspace.repo, remote)
+    except RemoteProblem:
+        # Said in its turn, after the remotes before it.
+        return remote
+    print_line(
+        f"The password in the address of {remote.name} is in the keyring by now, and no longer in "
+        ".git/config.",
+        err=True,
+    )
+    return remote
 
 
 def _places(workspace: Workspace) -> int:

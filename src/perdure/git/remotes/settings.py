@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,19 +15,28 @@ from perdure.git.refs.refs import HEADS, LOCK_WAIT, REMOTES
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
+    from perdure.git.wire.address import UrlSecret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9_-]+)*")
 _HEADER = re.compile(r'\s*\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')
+_MAY_HOLD_SECRET = re.compile(r"//.*[@?]", re.DOTALL)
 _TRAVEL = ("refs/heads/*", "refs/tags/*", "refs/perdure/kept/*")
 """What a plain ``git push NAME`` sends: all that a sync sends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A remote. ``url`` is its address as the configuration has it; never a password."""
+    """A remote.
+
+    Attributes:
+        name: what it is called.
+        url: its address, without the password that the configuration may have in it.
+        secret: that password, which belongs in the keyring.
+    """
 
     name: str
     url: str
+    secret: UrlSecret | None = field(default=None, repr=False)
 
 
 def list_remotes(repo: Repository) -> list[Remote]:
@@ -36,7 +45,15 @@ def list_remotes(repo: Repository) -> list[Remote]:
     for key, value in pairs(_text(_path(repo))):
         if key.startswith("remote.") and key.endswith(".url"):
             found.setdefault(key.removeprefix("remote.").removesuffix(".url"), value)
-    return [Remote(name, url) for name, url in sorted(found.items()) if name and url]
+    return [_remote(name, url) for name, url in sorted(found.items()) if name and url]
+
+
+def _remote(name: str, url: str) -> Remote:
+    if not _MAY_HOLD_SECRET.search(url):
+        return Remote(name, url)
+    from perdure.git.wire.address import shown_address
+
+    return Remote(name, *shown_address(url))
 
 
 def find_remote(repo: Repository, name: str) -> Remote:
@@ -97,6 +114,37 @@ def add_remote(repo: Repository, name: str, url: str) -> Remote:
 
     _rewrite(repo, added)
     return Remote(name, url)
+
+
+def clean_address(repo: Repository, remote: Remote) -> None:
+    """Take the password out of a remote's address in git's configuration.
+
+    Raises:
+        Busy: git is writing its configuration.
+    """
+    _rewrite(repo, lambda text: _cleaned(text, remote.name))
+
+
+def _cleaned(text: str, name: str) -> str:
+    kept: list[str] = []
+    for header, lines in _sections(re.sub(r"\\\r?\n", "", text)):
+        is_its = header == ("remote", name)
+        kept += [_without_secret(line) if is_its else line for line in lines]
+    return "\n".join(kept)
+
+
+def _without_secret(line: str) -> str:
+    """A line of a remote's section: its address, or anything else, which stays as it is."""
+    from perdure.git.wire.address import shown_address
+
+    header = _HEADER.match(line)
+    start = header.end() if header else 0
+    found = re.match(r"\s*(push)?url\s*=", line[start:], re.IGNORECASE)
+    if not found:
+        return line
+    ((_, value),) = pairs(f"[remote]\n{line[start:]}")
+    shown, secret = shown_address(value)
+    return line if secret is None else f"{line[:start]}{found[0]} {_quoted(shown)}"
 
 
 def remove_remote(repo: Repository, name: str) -> None:

@@ -104,6 +104,18 @@ def split_address(text: str) -> tuple[Address, UrlSecret | None]:
     return _from_path(text), None
 
 
+def shown_address(text: str) -> tuple[str, UrlSecret | None]:
+    """An address as it may be shown, and the password or token that its URL has.
+
+    Never raises: a text that is no address is shown without all that may be a password.
+    """
+    try:
+        address, secret = split_address(text)
+    except BadAddress:
+        return re.sub(r"(?<=//).*@|\?.*", "", text, flags=re.DOTALL), None
+    return (address.text if secret is not None else text), secret
+
+
 def _bad(reason: str) -> BadAddress:
     return BadAddress(
         reason,
@@ -156,6 +168,8 @@ def _from_url(scheme: str, rest: str) -> tuple[Address, UrlSecret | None]:
     if is_web and user and secret in _WITHOUT_MEANING and (colon or _TOKEN.fullmatch(user)):
         kept, user = UrlSecret("", user), ""
     elif secret:
+        if not is_web:
+            raise _bad(f"an address with {scheme}:// has no password in it: nothing would use it")
         kept = UrlSecret(user, secret)
     if not asked.strip("/"):
         raise _bad("the address names a host, but no repository there")

@@ -52,19 +52,20 @@ class Credential:
     answer: str = field(default="", repr=False)
 
 
-def store_token(address: Address, user: str, token: str) -> None:
+def store_token(address: Address, user: str, token: str, *, name: str) -> None:
     """Keep a password or token for a remote in the system's keyring.
 
     Args:
         address: of the remote; it counts for every repository on its server for the same user.
         user: the name that goes with it; "" where the token is enough.
         token: one line of printable characters.
+        name: the remote's.
 
     Raises:
         RemoteProblem: there is no keyring, or it refuses.
     """
     token = token.strip()
-    step = "set PERDURE_TOKEN_ and the remote's name in capitals in the environment instead"
+    step = f"give the address without it, and set {token_variable(name)} in the environment"
     if not token or not token.isprintable() or not user.isprintable():
         raise BadAddress("that is not a token", SAFE, "a token is one line of letters and symbols")
     if not keyring_ready():
@@ -77,12 +78,21 @@ def store_token(address: Address, user: str, token: str) -> None:
         raise SignInRefused("the keyring did not keep the token", SAFE, step)
 
 
+def token_variable(name: str) -> str:
+    """The environment variable with the token of a remote of that name."""
+    return f"PERDURE_TOKEN_{_in_capitals(name)}"
+
+
+def _in_capitals(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
 class Credentials:
     """What can be offered to the server of one remote."""
 
     def __init__(self, address: Address, name: str) -> None:
         self._address = address
-        self._name = re.sub(r"[^A-Z0-9]", "_", name.upper())
+        self._name = name
         self._trouble: list[str] = []
 
     def offers(self) -> Iterator[Credential]:
@@ -104,7 +114,7 @@ class Credentials:
         """The error where nothing more can be offered."""
         host = self._address.host
         step = (
-            f"set PERDURE_TOKEN_{self._name}, or add the remote again with a token in its URL, "
+            f"set {token_variable(self._name)}, or add the remote again with a token in its URL, "
             "which goes into the keyring; or sign in once with git"
         )
         trouble = f" ({'; '.join(self._trouble)})" if self._trouble else ""
@@ -117,10 +127,10 @@ class Credentials:
         )
 
     def _of_environment(self) -> Credential | None:
-        secret = os.environ.get(f"PERDURE_TOKEN_{self._name}", "").strip()
+        secret = os.environ.get(token_variable(self._name), "").strip()
         if not secret:
             return None
-        user = os.environ.get(f"PERDURE_USER_{self._name}", "").strip()
+        user = os.environ.get(f"PERDURE_USER_{_in_capitals(self._name)}", "").strip()
         return Credential(user or self._address.user or ANY_USER, secret, "environment")
 
     def _of_keyring(self) -> Credential | None:
