@@ -8,7 +8,9 @@ from tests.cli.conftest import Perdure
 from tests.conftest import git
 from tests.git_servers import PASSWORD, USER, GitServer, bare_repository
 from tests.processes import ROOT
-from tests.rescue.devices import refs
+from tests.rescue.devices import edit, refs, say
+
+KEY = "sk-" + "proj-Zq8vN3kT7wXb2LmR5yHc9JdFgKp4"
 
 
 def test_a_password_that_git_wrote_down_is_moved(
@@ -44,3 +46,47 @@ def test_a_password_that_git_wrote_down_is_moved(
     assert refs(remote) == refs(companion)
     for file in (companion / ".git").rglob("*"):
         assert not file.is_file() or PASSWORD.encode() not in file.read_bytes(), file
+
+
+def test_what_is_said_in_a_clone_of_a_public_place_stays_here(
+    git_http: GitServer, companion: Path, perdure: Perdure, tmp_path: Path
+) -> None:
+    place = bare_repository(git_http.folder)
+    git(companion, "push", "-q", str(place), "main")
+    url = f"{git_http.url}/mira.git"
+    second = tmp_path / "second"
+    assert perdure("clone", url, "--at", str(second)).returncode == 0
+    say(second, "a secret")
+    for _ in range(2):
+        done = perdure("-c", str(second), "push")
+        assert done.returncode == 1
+        assert f"anybody can read {url}" in done.stderr
+    assert perdure("-c", str(second), "sync").returncode == 1
+    assert refs(place) == refs(companion)
+    perdure("-c", str(second), "remote", "remove", "origin")
+    perdure("-c", str(second), "remote", "add", "origin", url, "--public", "Mira", "--yes")
+    assert perdure("-c", str(second), "push").returncode == 0
+    assert refs(place) == refs(second)
+
+
+def test_a_clone_is_searched_for_what_its_place_lacks(
+    companion: Path, perdure: Perdure, tmp_path: Path
+) -> None:
+    edit(companion, "persona/30-old.md", f"The old key is {KEY}1\n")
+    place = bare_repository(tmp_path)
+    git(companion, "push", "-q", str(place), "main")
+    second = tmp_path / "second"
+    perdure("clone", str(place), "--at", str(second))
+    edit(second, "persona/40-new.md", f"The new key is {KEY}2\n")
+    done = perdure("-c", str(second), "push")
+    assert done.returncode == 1
+    assert "persona/40-new.md" in done.stderr
+    assert "persona/30-old.md" not in done.stderr
+    assert KEY not in done.stdout + done.stderr
+    assert perdure("-c", str(second), "push", "--yes").returncode == 0
+    assert refs(place) == refs(second)
+    # Another place gets all of it.
+    perdure("-c", str(second), "remote", "add", "other", str(tmp_path / "other"), "--yes")
+    done = perdure("-c", str(second), "push", "other")
+    assert done.returncode == 1
+    assert "persona/30-old.md" in done.stderr

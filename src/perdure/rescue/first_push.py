@@ -1,17 +1,22 @@
-"""What is looked at before a companion is pushed to a place for the first time.
+"""What is looked at before this device pushes a companion to a place for the first time.
 
 Old commits hold what today's mask would catch, so the whole history is searched for keys and for
-large files; and the place is asked, as a stranger would, whether anybody can read it.
+large files, but for what the place has already; and the place is asked, as a stranger would,
+whether anybody can read it. A clone of a public place is asked about too: what is said from then on
+is not public yet.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from perdure.git.refs.refs import HEADS, TAGS
 from perdure.git.remotes.reconcile import KEPT
-from perdure.git.remotes.record import read_record
+from perdure.git.remotes.record import read_record, write_record
 from perdure.git.remotes.settings import Remote
 from perdure.git.repository.repository import Repository
 from perdure.git.wire.address import parse_address
@@ -41,14 +46,14 @@ class HoldsFindings(RemoteProblem):
 
 
 def check_first_push(repo: Repository, remote: Remote, progress: Callable[[str], None]) -> None:
-    """Look at history and place, unless something was pushed there already.
+    """Look at history and place, unless that was done before a push that worked.
 
     Raises:
         HoldsFindings: something was found that nobody has agreed to.
         RemoteProblem: anybody can read the place, and nobody has agreed to that.
     """
     record = read_record(repo, remote.name, remote.url)
-    if record.agreed:
+    if record.agreed and record.checked_at is not None:
         return
     address = parse_address(remote.url)
     if address.scheme != "file" and not record.is_public_agreed:
@@ -70,6 +75,7 @@ def check_first_push(repo: Repository, remote: Remote, progress: Callable[[str],
         count = f"{done:,} of {total:,}" if total else f"{done:,}"
         progress(f"looking for keys in the history, once: {count} commits")
 
-    findings = search_history(repo, tips, progress=tell)
+    findings = search_history(repo, tips, there=set(record.agreed.values()), progress=tell)
     if not findings.is_clean:
         raise HoldsFindings(remote.name, findings)
+    write_record(repo, remote.name, msgspec.structs.replace(record, checked_at=time.time()))

@@ -117,7 +117,7 @@ class HistoryFindings:
         files: huge files, likewise.
         more: how many findings are not listed.
         commits: how many commits were searched.
-        tips: the commits that the search began from.
+        tips: the commits that the search began from; empty where it left something out.
     """
 
     keys: tuple[FoundKey, ...] = ()
@@ -187,6 +187,7 @@ def search_history(
     repo: Repository,
     tips: Mapping[str, str],
     *,
+    there: Collection[str] = (),
     known: Collection[str] = (),
     progress: Progress | None = None,
 ) -> HistoryFindings:
@@ -198,6 +199,7 @@ def search_history(
     Args:
         repo: the repository.
         tips: the refs that would leave, id by full name.
+        there: commits and tags that have left before: what they lead to is not searched.
         known: keys that this process has loaded, which are found whatever their shape.
         progress: called with how many commits were searched, and how many there are.
 
@@ -209,12 +211,16 @@ def search_history(
     memory = _remembered(repo)
     search = _Search(repo, known, frozenset(memory.accepted))
     commits = search.refs(tips)
-    begun = [oid for oid in memory.searched if _is_here(repo, oid)]
+    gone = {follow_tags(repo, oid).commit for oid in there if _is_here(repo, oid)} - {None}
+    begun = [oid for oid in (*memory.searched, *gone) if oid and _is_here(repo, oid)]
     count = 0
     for new in added_commits(repo, commits, begun, progress):
         count += 1
         search.commit(new.info, new.versions)
     found = search.findings(commits, count)
+    if gone:
+        # Another place may not have what was left out here.
+        return replace(found, tips=())
     if found.is_clean and not set(commits) <= set(memory.searched):
         _remember(repo, commits, ())
     return found

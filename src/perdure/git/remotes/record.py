@@ -45,6 +45,8 @@ class RemoteRecord(msgspec.Struct, frozen=True):
         trouble: why the last try failed; "" when it worked.
         tried_at: when it was last tried.
         is_public_agreed: whether the user agreed that anybody can read it.
+        checked_at: when history and place were last looked at before a push, in seconds since
+            1970; None: never.
         added_at: when it was added here, in seconds since 1970; None: git added it.
     """
 
@@ -55,6 +57,7 @@ class RemoteRecord(msgspec.Struct, frozen=True):
     trouble: str = ""
     tried_at: float | None = None
     is_public_agreed: bool = False
+    checked_at: float | None = None
     added_at: float | None = None
 
 
