@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from textual.worker import WorkerFailed
 
 from perdure.errors import one_line
+from perdure.interrupts import run_coroutine
 from perdure.terminal.glyphs import choose_glyphs
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
@@ -51,7 +52,7 @@ def run(path: Path, *, theme: str | None = None, debug: bool = False) -> int:
     if debug:
         log.addHandler(kept)
     try:
-        return asyncio.run(show(app))
+        return run_coroutine(show(app))
     finally:
         kept.say()
 

@@ -27,6 +27,7 @@ from perdure.cli.chat.turn import failure_line, stopping_on_interrupt
 from perdure.cli.input.stdin import NotText, TypedLines
 from perdure.cli.render.output import T, print_line
 from perdure.errors import Problem
+from perdure.interrupts import run_coroutine
 from perdure.notice import Notice
 from perdure.terminal.sanitise import Sanitiser
 
@@ -44,13 +45,13 @@ _HELP = (
 def run_plain_chat(path: Path) -> int:
     """Chat until stdin ends; returns 1 if a message stayed unsent or without a reply."""
     with asyncio.Runner() as runner:
-        session = runner.run(Session.open(path))
+        session = run_coroutine(Session.open(path), runner)
         try:
             return PlainChat(
                 session, runner, TypedLines(sys.stdin.fileno(), sys.stdin.encoding)
             ).run()
         finally:
-            runner.run(session.close())
+            run_coroutine(session.close(), runner)
 
 
 class PlainChat:
@@ -68,7 +69,7 @@ class PlainChat:
 
     def run(self) -> int:
         self._introduce()
-        self._runner.run(self._remember())
+        self._result(self._remember())
         while (line := self._read()) is not None:
             self._tell_written()
             text = line.strip()
@@ -84,6 +85,9 @@ class PlainChat:
                 break
         self._tell_written()
         return 1 if self._left_unanswered or self._left_unsent else 0
+
+    def _result(self, work: Coroutine[Any, Any, T]) -> T:
+        return run_coroutine(work, self._runner)
 
     def _introduce(self) -> None:
         info = self._session.info
@@ -117,7 +121,7 @@ class PlainChat:
         if self._asked:
             click.echo(f"{self._session.info.user}: ", nl=False)
         try:
-            line = self._runner.run(self._lines.next())
+            line = self._result(self._lines.next())
         except KeyboardInterrupt:
             line = None
         except UnicodeDecodeError as error:
@@ -136,7 +140,7 @@ class PlainChat:
             case "/quit" | "/exit":
                 return False
             case "/new":
-                self._runner.run(self._end_conversation())
+                self._result(self._end_conversation())
                 print_line("note: the next message starts a new conversation.")
                 self._greet()
             case "/resume":
@@ -192,7 +196,7 @@ class PlainChat:
     def _ask(self, asked: Coroutine[Any, Any, T]) -> T | None:
         """Ask the session; None where it refuses, which is printed."""
         try:
-            return self._runner.run(asked)
+            return self._result(asked)
         except Problem as problem:
             print_line(f"note: {problem}")
             return None

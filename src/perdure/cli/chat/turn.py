@@ -22,6 +22,7 @@ from perdure.cli.options import given
 from perdure.cli.render.output import as_json, print_line
 from perdure.companion.turns import Turn
 from perdure.errors import one_line
+from perdure.interrupts import run_coroutine
 from perdure.notice import Notice
 from perdure.terminal.sanitise import Sanitiser
 
@@ -34,7 +35,7 @@ def run_turn(path: Path, begin: Callable[[Session], AsyncIterator[Event]], backe
 
     ``backend`` gives this one reply; empty for the one listed first.
     """
-    return asyncio.run(_run(path, begin, backend))
+    return run_coroutine(_run(path, begin, backend))
 
 
 async def _run(path: Path, begin: Callable[[Session], AsyncIterator[Event]], backend: str) -> int:
@@ -116,6 +117,7 @@ class stopping_on_interrupt:  # noqa: N801 - reads as what it does in a with sta
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
+        self._before = signal.getsignal(signal.SIGINT)
         loop.add_signal_handler(signal.SIGINT, self._session.stop)
         for number in ENDINGS:
             loop.add_signal_handler(number, self._end)
@@ -124,6 +126,7 @@ class stopping_on_interrupt:  # noqa: N801 - reads as what it does in a with sta
     def __exit__(self, *_: object) -> None:
         for number in (signal.SIGINT, *ENDINGS):
             asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(signal.SIGINT, self._before)
 
     def _end(self) -> None:
         self.ends = True

@@ -99,19 +99,12 @@ def progress_line(text: str) -> Iterator[None]:
 def wait_for(text: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine under a `progress_line`; Ctrl-C cancels it.
 
-    The line is shown from within the loop: asyncio takes Ctrl-C over once the task is made, and an
-    interrupt before that leaves loop and task half made, which Python complains about on the
-    terminal. So whoever sees the line may press.
+    The line is shown from within the loop, where Ctrl-C is taken: whoever sees it may press.
     """
-    import asyncio
+    from perdure.interrupts import run_coroutine
 
     async def shown() -> T:
         with progress_line(text):
             return await work()
 
-    with asyncio.Runner() as runner:
-        try:
-            return runner.run(shown())
-        except asyncio.CancelledError:
-            # What Python 3.11 makes of an interrupt before the coroutine's first step.
-            raise KeyboardInterrupt from None
+    return run_coroutine(shown())

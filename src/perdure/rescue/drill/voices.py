@@ -22,6 +22,7 @@ from perdure.chat.session import Session
 from perdure.companion.config.manifest import BACKENDS_FOLDER, parse_manifest
 from perdure.companion.errors import CompanionProblem
 from perdure.errors import Problem, one_line
+from perdure.interrupts import run_coroutine
 from perdure.rescue.drill.report import DrillReport, RestoredReply, Verdict
 from perdure.snapshot.companion import backend_spec
 from perdure.snapshot.files import read_small
@@ -97,7 +98,7 @@ def speak(
             begin_branch(workspace, f"drill-{number}", start)
             check_out_branch(workspace, f"drill-{number}")
         begun = time.monotonic()
-        text, problem = asyncio.run(_reply(copy, spec))
+        text, problem = run_coroutine(_reply(copy, spec))
         seconds = time.monotonic() - begun
         report.replies.append(RestoredReply(spec.name, text, seconds, problem))
     silent = [each for each in report.replies if each.problem]

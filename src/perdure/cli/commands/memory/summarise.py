@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from perdure.cli.options import dry_run_option, given
 from perdure.cli.render.output import emit_json, print_line, print_styled, styled
 from perdure.cli.target import announced, chosen_companion, usual_options
+from perdure.interrupts import run_coroutine
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ def summarise(
         raise click.UsageError("give CONVERSATION or --all, not both")
     work = _Work(facts=facts, again=again, hosted=hosted)
     try:
-        code = asyncio.run(work.run(announced(chosen_companion()), names, everything=everything))
-    except (KeyboardInterrupt, asyncio.CancelledError):
+        path = announced(chosen_companion())
+        code = run_coroutine(work.run(path, names, everything=everything))
+    except KeyboardInterrupt:
         print_line("Stopped. What was written is kept.", err=True)
         code = 130
     sys.exit(code)
