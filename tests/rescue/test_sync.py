@@ -251,3 +251,52 @@ def test_a_link_from_elsewhere_waits_and_the_other_branches_do_not(
     assert "refs/heads/side" in refs(first)
     assert "meanwhile" in words(first)
     assert_sound(first)
+
+
+def test_a_tag_that_was_moved_on_both_sides_is_said_and_stays_on_both(
+    first: Path, second: Path
+) -> None:
+    git(first, "tag", "best", "HEAD~1")
+    git(second, "tag", "best", "HEAD")
+    sync(first)
+    here = git(second, "rev-parse", "best")
+    result = run_command("sync", cwd=second)
+    assert result.returncode == 0
+    assert "The tag best names one thing here and another on origin" in result.stdout
+    assert git(second, "rev-parse", "best") == here
+    assert "another on origin" not in run_command("sync", cwd=first).stdout
+
+
+def test_keys_that_one_place_may_not_get_keep_no_other_from_its_push(
+    companion: Path, place: Path, tmp_path: Path
+) -> None:
+    edit(companion, "persona/60-more.md", "The key is " + "sk-ant-" + "api03-" + "Ab1_" * 8)
+    add_backup(companion, place, "second")
+    assert run_command("push", "second", "--yes", cwd=companion).returncode == 0
+    say(companion, "said later")
+    edit(companion, "persona/61-more.md", "And " + "sk-ant-" + "api03-" + "Cd2_" * 8)
+    add_backup(companion, tmp_path / "new.git", "first")
+    result = run_command("push", cwd=companion)
+    assert result.returncode == 1
+    assert "Nothing was sent to first" in result.stderr
+    assert "To second: main" in result.stdout
+    assert refs(place) == refs(companion)
+    assert not refs(tmp_path / "new.git")
+
+
+def test_a_place_with_broken_objects_keeps_no_other_from_its_turn(
+    first: Path, second: Path, place: Path, tmp_path: Path
+) -> None:
+    say(second, "said on the way")
+    sync(second)
+    broken = tmp_path / "broken.git"
+    git(tmp_path, "clone", "-q", "--mirror", "--no-hardlinks", str(place), str(broken))
+    add_backup(first, broken, "broken")
+    for pack in broken.glob("objects/pack/*.pack"):
+        pack.chmod(0o600)
+        pack.write_bytes(pack.read_bytes()[:-2000] + bytes(2000))
+    result = run_command("sync", cwd=first)
+    assert result.returncode == 1
+    assert f"the repository in {broken} is damaged" in result.stderr
+    assert "said on the way" in words(first)
+    assert refs(place) == refs(first)

@@ -160,7 +160,7 @@ def sync_each(
     gives: bool = True,
     keep: Side | None = None,
     progress: Callable[[str], None] = lambda _: None,
-) -> Iterator[tuple[Remote, SyncResult | RemoteProblem]]:
+) -> Iterator[tuple[Remote, SyncResult | HistoryError]]:
     """Sync with several remotes, one after another; one that fails keeps none from its turn."""
     for remote in remotes:
         try:
@@ -170,5 +170,5 @@ def sync_each(
                     workspace, remote, takes=takes, gives=gives, keep=keep, progress=progress
                 ),
             )
-        except RemoteProblem as problem:
+        except HistoryError as problem:
             yield remote, problem

@@ -52,6 +52,7 @@ class SyncResult:
         merged: branches on which both sides had moved.
         waits: what could not be brought together now, each with the reason.
         refused: what the remote refused, each with its reason.
+        differ: tags that name one thing here and another there; each side keeps its own.
         pause: why nothing more is done until somebody decides; None: nothing is in the way.
     """
 
@@ -62,6 +63,7 @@ class SyncResult:
     merged: list[str] = field(default_factory=list)
     waits: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    differ: list[str] = field(default_factory=list)
     pause: Pause | None = None
 
     @property
@@ -83,6 +85,7 @@ class SyncResult:
             "merged": self.merged,
             "waits": self.waits,
             "refused": self.refused,
+            "differ": self.differ,
             "paused": self.pause.reason if self.pause else None,
             "level": self.is_level,
         }
@@ -191,6 +194,7 @@ class Sync:
             related=lambda one, other: bool(self._reach.merge_bases(one, other)),
         )
         self._done.pause = None
+        self._done.differ = [step.ref for step in steps if step.step is StepKind.DIFFER]
         found = []
         for step in steps:
             allowed, pause = self._guard.look(step)

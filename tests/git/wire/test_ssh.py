@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,11 +205,22 @@ def test_what_gitolite_says(gitolite: SshServer, tmp_path: Path) -> None:
             connect(parse_address(f"{gitolite.url}{name}"), name="home").advertised()
 
 
-def test_no_process_stays(git_ssh: SshServer, tmp_path: Path) -> None:
+def test_no_process_stays(
+    git_ssh: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            started.append(self)
+
+    monkeypatch.setattr("perdure.git.wire.ssh.subprocess.Popen", Noted)
     remote = bare_repository(git_ssh.folder)
     here = history(tmp_path / "here", 2)
     transport = connect(parse_address(f"{git_ssh.url}/mira.git"), name="home")
     push(transport, here, {"refs/heads/main": tip(here)})
+    ended = [process.returncode for process in started]
+    assert ended
+    assert None not in ended
     assert refs(remote) == {"refs/heads/main": tip(here)}
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)

@@ -15,8 +15,8 @@ from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
+    from perdure.git.errors import HistoryError
     from perdure.git.remotes.settings import Remote
-    from perdure.git.wire.errors import RemoteProblem
     from perdure.rescue.sync import SyncResult
 
 _UNPROVEN = 3
@@ -97,23 +97,23 @@ def _run(
     gives: bool = True,
     keep: Literal["here", "there"] | None = None,
 ) -> None:
-    from perdure.git.wire.errors import RemoteProblem
+    from perdure.git.errors import HistoryError
     from perdure.rescue.run import chosen_remotes, sync_each
 
     progress = SpokenProgress()
     done: list[SyncResult] = []
-    problems: list[tuple[Remote, RemoteProblem]] = []
+    problems: list[HistoryError] = []
     with open_workspace() as workspace:
         remotes = [_keep_secret(workspace, each) for each in chosen_remotes(workspace.repo, name)]
         if gives:
             for remote in remotes:
                 _agree_to_first_push(workspace, remote, progress)
-        for remote, found in sync_each(
+        for _, found in sync_each(
             workspace, remotes, takes=takes, gives=gives, keep=keep, progress=progress
         ):
             progress.clear()
-            if isinstance(found, RemoteProblem):
-                problems.append((remote, found))
+            if isinstance(found, HistoryError):
+                problems.append(found)
             else:
                 done.append(found)
         places = _places(workspace) if any(each.came for each in done) else 0
@@ -160,8 +160,7 @@ def _places(workspace: Workspace) -> int:
 def _agree_to_first_push(workspace: Workspace, remote: Remote, progress: SpokenProgress) -> None:
     """Show what a first push would take along that looks like keys, and ask.
 
-    Raises:
-        HoldsFindings: nobody can be asked, or the answer is no.
+    Where nobody agrees, that is said in its turn, after the remotes before it.
     """
     from perdure.git.wire.errors import RemoteProblem
     from perdure.rescue.first_push import HoldsFindings, check_first_push
@@ -178,21 +177,19 @@ def _agree_to_first_push(workspace: Workspace, remote: Remote, progress: SpokenP
         agreed = given("--yes") or (
             on_terminal() and ask_yes_no(f"Push all of it to {remote.name} all the same?")
         )
-        if not agreed:
-            raise
-        accept(workspace.repo, problem.findings)
+        if agreed:
+            accept(workspace.repo, problem.findings)
     except RemoteProblem:
-        # Said in its turn, after the remotes before it.
         return
 
 
-def _end(done: list[SyncResult], problems: list[tuple[Remote, RemoteProblem]]) -> None:
+def _end(done: list[SyncResult], problems: list[HistoryError]) -> None:
     """Fail with the first problem; the others are said before it."""
     from perdure.rescue.sync import not_level
 
-    found = [problem for _, problem in problems]
-    found += [problem for result in done if (problem := not_level(result)) is not None]
-    for problem in found[:-1]:
-        print_line(f"perdure: {problem}", err=True)
+    left = [problem for result in done if (problem := not_level(result)) is not None]
+    found = [*problems, *left]
+    for each in found[:-1]:
+        print_line(f"perdure: {each}", err=True)
     if found:
         raise found[-1]

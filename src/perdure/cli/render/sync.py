@@ -30,6 +30,11 @@ def result_lines(result: SyncResult) -> Iterator[str]:
     for ref, side in result.gone.items():
         where = "here too" if side == "here" else f"on {result.remote} too"
         yield f"{short_name(ref)} was taken away, and now {where}; its line is kept."
+    for ref in result.differ:
+        yield (
+            f"The tag {short_name(ref)} names one thing here and another on {result.remote}: each "
+            "side keeps its own."
+        )
     if any(ref.startswith(KEPT) for ref in result.refused):
         yield f"{result.remote} takes no kept lines: what you undid or deleted stays here only."
     if result.is_level and not (result.came or result.sent or result.gone):

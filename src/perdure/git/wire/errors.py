@@ -6,7 +6,7 @@ that steer a terminal. No error holds a password, a token, or an address that ha
 
 from __future__ import annotations
 
-from perdure.git.errors import HistoryError
+from perdure.git.errors import DamagedRepository, HistoryError
 
 SAFE = "everything here is as it was"
 LONGEST_WORDS = 200
@@ -58,6 +58,10 @@ class EmptyRemote(RemoteProblem):
 
 class OddContent(RemoteProblem):
     """The remote sends what may not be in a companion, or not all of what belongs to it."""
+
+
+class DamagedRemote(DamagedRepository, RemoteProblem):
+    """The repository in a folder that is a remote cannot be read whole."""
 
 
 class NotAllowed(RemoteProblem):

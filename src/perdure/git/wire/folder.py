@@ -6,8 +6,8 @@ Nothing of the folder's own configuration is run, hooks neither.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,13 @@ from perdure.git.layout import Layout, looks_bare, shallow_ends
 from perdure.git.objects.store import MOST_BYTES, ObjectStore
 from perdure.git.packs.outgoing import OutgoingPack
 from perdure.git.refs.refs import HEADS, Moved
-from perdure.git.wire.errors import NoRepositoryThere, RemoteProblem, Unreachable
+from perdure.git.wire.errors import (
+    SAFE,
+    DamagedRemote,
+    NoRepositoryThere,
+    RemoteProblem,
+    Unreachable,
+)
 from perdure.git.wire.transport import Advertised, PushOrder, PushResult
 from perdure.git.worktree.git_folder import GitFolder
 
@@ -60,10 +66,11 @@ class FolderTransport:
 
     def advertised(self) -> Advertised:
         """What it has."""
-        head = self._git.refs.head()
-        return Advertised(
-            self._git.refs.names("refs/"), f"{HEADS}{head.branch}" if head.branch else None
-        )
+        with self._reading():
+            head = self._git.refs.head()
+            return Advertised(
+                self._git.refs.names("refs/"), f"{HEADS}{head.branch}" if head.branch else None
+            )
 
     def fetch(
         self,
@@ -74,14 +81,14 @@ class FolderTransport:
         progress: Callable[[str], None],  # noqa: ARG002 - a folder says nothing
     ) -> Advertised:
         """Read what is wanted and not known yet, as a pack."""
-        from perdure.git.packs.outgoing import outgoing, pack_bytes
+        from perdure.git.packs.outgoing import outgoing
 
         advertised = self.advertised()
         wanted = list(wants(advertised))
         if wanted:
             known = [oid for oid in heads if self._git.store.has(oid)]
             objects = _Objects(self._git.store, shallow_ends(self._git_dir))
-            for data in pack_bytes(outgoing(objects, wanted, known, most=MOST_BYTES)):
+            for data in self._read(lambda: outgoing(objects, wanted, known, most=MOST_BYTES)):
                 write(data)
         return advertised
 
@@ -89,15 +96,35 @@ class FolderTransport:
         self, wants: Callable[[Advertised], Sequence[str]], write: Callable[[bytes], None]
     ) -> Advertised | None:
         """Read all that is there, where refs that are wanted reach it, as far as refs can tell."""
-        from perdure.git.packs.outgoing import pack_bytes, whole_store
+        from perdure.git.packs.outgoing import whole_store
 
         advertised = self.advertised()
         wanted = set(wants(advertised))
         if not wanted or wanted != set(advertised.refs.values()) or shallow_ends(self._git_dir):
             return None
-        for data in pack_bytes(whole_store(self._git.store)):
+        for data in self._read(lambda: whole_store(self._git.store)):
             write(data)
         return advertised
+
+    def _read(self, collect: Callable[[], OutgoingPack]) -> Iterator[bytes]:
+        """A pack of what is there, piece by piece."""
+        from perdure.git.packs.outgoing import pack_bytes
+
+        with self._reading():
+            yield from pack_bytes(collect())
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Whatever is found to be damaged is damaged there, and not here."""
+        try:
+            yield
+        except DamagedRepository as problem:
+            raise DamagedRemote(
+                f"the repository in {self._path} is damaged: {problem.what}",
+                SAFE,
+                "look at it with git fsck --full, or add another place: perdure remote add NAME "
+                "ADDRESS",
+            ) from problem
 
     def push(
         self,
@@ -156,7 +183,8 @@ class FolderTransport:
         with incoming:
             for data in pack_bytes(pack):
                 incoming.write(data)
-            incoming.index(self._git.store)
+            with self._reading():
+                incoming.index(self._git.store)
             keep = incoming.put_in_place(PackWriter(self._git.store, self._git.layout.state))
             return keep or nullcontext()
 
