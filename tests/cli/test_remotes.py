@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from tests.cli.conftest import Perdure
@@ -90,3 +91,35 @@ def test_a_clone_is_searched_for_what_its_place_lacks(
     done = perdure("-c", str(second), "push", "other")
     assert done.returncode == 1
     assert "persona/30-old.md" in done.stderr
+
+
+def test_what_a_place_refuses_is_named_with_its_reason(
+    git_daemon: GitServer, companion: Path, perdure: Perdure
+) -> None:
+    place = bare_repository(git_daemon.folder)
+    git(place, "config", "receive.denyDeletes", "true")
+    hook = place / "hooks" / "update"
+    hook.write_text("#!/bin/sh\ncase $1 in */secret*) echo no secrets, please; exit 1; esac >&2\n")
+    hook.chmod(0o755)
+
+    def typed(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = perdure("-c", str(companion), *words)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    typed("remote", "add", "origin", f"{git_daemon.url}/mira.git", "--yes")
+    for name in ("secret-1", "secret-2", "gone"):
+        typed("branch", name)
+    refused = "origin refused secret-1, secret-2: hook declined: no secrets, please"
+    assert refused in typed("push", code=1).stderr
+    listed = typed("remote", "list").stdout
+    assert "has every turn; another change, a branch or a tag is not there yet" in listed
+    assert f"the last try failed: {refused}" in listed
+    for name in ("secret-1", "secret-2", "gone"):
+        typed("branch", "--delete", name, "--yes")
+    for _ in range(2):
+        said = typed("sync").stdout
+        assert "gone is no longer here, and origin keeps it: deletion prohibited." in said
+    assert "has everything, last" in typed("remote", "list").stdout
+    assert "refs/heads/gone" in refs(place)
+    assert "refs/heads/gone" not in refs(companion)

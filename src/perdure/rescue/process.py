@@ -177,7 +177,7 @@ def is_level(repo: Repository) -> bool:
     here = _refs(repo)
     for remote in list_remotes(repo):
         record = read_record(repo, remote.name, remote.url)
-        if record.pause is None and any(record.agreed.get(ref) != oid for ref, oid in here.items()):
+        if record.pause is None and not record.has(here):
             return False
     return True
 

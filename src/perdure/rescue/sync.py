@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
     from perdure.git.wire.transport import Transport
 
+_NAMED = 5
+"""Refused branches and tags that are named one by one."""
 _ATTEMPTS = 8
 """How often a sync begins again where somebody else pushed in between, slices not counted."""
 
@@ -52,6 +54,7 @@ class SyncResult:
         merged: branches on which both sides had moved.
         waits: what could not be brought together now, each with the reason.
         refused: what the remote refused, each with its reason.
+        stays: those of them that were to be taken away there.
         differ: tags that name one thing here and another there; each side keeps its own.
         pause: why nothing more is done until somebody decides; None: nothing is in the way.
     """
@@ -63,6 +66,7 @@ class SyncResult:
     merged: list[str] = field(default_factory=list)
     waits: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    stays: set[str] = field(default_factory=set)
     differ: list[str] = field(default_factory=list)
     pause: Pause | None = None
 
@@ -70,10 +74,19 @@ class SyncResult:
     def is_level(self) -> bool:
         """Whether nothing is left that should have gone there or come here.
 
-        A place that takes no kept lines is level without them.
+        A place that takes no kept lines is level without them, and one that lets nobody take
+        anything away has more, not less.
         """
-        refused = any(not ref.startswith(KEPT) for ref in self.refused)
-        return not (self.waits or refused or self.pause)
+        return not (self.waits or self.lacks or self.pause)
+
+    @property
+    def lacks(self) -> dict[str, str]:
+        """Branches and tags that the remote has refused to take, each with its reason."""
+        return {
+            ref: why
+            for ref, why in self.refused.items()
+            if ref not in self.stays and not ref.startswith(KEPT)
+        }
 
     def to_dict(self) -> dict[str, object]:
         """As plain data."""
@@ -140,7 +153,9 @@ class Sync:
             self._note(trouble=problem.what)
             raise
         note_branches(self._repo, self._remote.name, there)
-        self._note(agreed=self._agreed(there), pause=self._done.pause)
+        left = not_level(self._done) if self._done.pause is None else None
+        trouble = left.what if left is not None else ""
+        self._note(agreed=self._agreed(there), pause=self._done.pause, trouble=trouble)
         return self._done
 
     def _rounds(self) -> dict[str, str]:
@@ -208,6 +223,7 @@ class Sync:
         """What goes to the remote; None where something has to come from there first."""
         for ref in [ref for ref, at in self._refused_at.items() if there.get(ref) != at]:
             del self._refused_at[ref], self._done.refused[ref]
+            self._done.stays.discard(ref)
         if len(self._here_of(there)) < len(there):
             return None
         steps = self._looked_at(there)
@@ -261,6 +277,7 @@ class Sync:
 
     def _count(self, pushed: Pushed) -> None:
         self._done.refused |= pushed.refused
+        self._done.stays |= pushed.refused.keys() - self._refs().keys()
         self._refused_at |= {ref: pushed.refs.get(ref) for ref in pushed.refused}
         for ref, (old, new) in pushed.moved.items():
             if new is None:
@@ -314,12 +331,9 @@ def not_level(result: SyncResult) -> RemoteProblem | None:
             "both sides stay as they are, and syncing with it is paused",
             f"perdure sync {name} --keep here, or: perdure sync {name} --keep there",
         )
-    refused = {ref: why for ref, why in result.refused.items() if not ref.startswith(KEPT)}
-    if refused:
-        ref, reason = next(iter(refused.items()))
-        more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+    if result.lacks:
         return RemoteProblem(
-            f"{name} refused {short_name(ref)}{more}: {reason}",
+            f"{name} refused {_with_reasons(result.lacks)}",
             "nothing was overwritten there, and everything is here",
             "ask whoever runs it, or add another remote",
         )
@@ -331,3 +345,14 @@ def not_level(result: SyncResult) -> RemoteProblem | None:
             f"perdure sync {name}",
         )
     return None
+
+
+def _with_reasons(refused: Mapping[str, str]) -> str:
+    """As in "main, first: declined; side: protected"."""
+    shown = list(refused)[:_NAMED]
+    told = [
+        f"{', '.join(short_name(ref) for ref in shown if refused[ref] == reason)}: {reason}"
+        for reason in dict.fromkeys(refused[ref] for ref in shown)
+    ]
+    more = len(refused) - len(shown)
+    return "; ".join([*told, *([f"and {more} more"] if more else [])])

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from perdure.companion.clock import now
 from perdure.companion.config.settings import SyncPolicy
 from perdure.git.operations.branches import branches
+from perdure.git.refs.refs import HEADS, TAGS
 from perdure.git.remotes.record import RemoteRecord, read_record
 from perdure.git.remotes.settings import list_remotes
 from perdure.git.repository.repository import Repository
@@ -116,6 +117,7 @@ def backup_warning(repo: Repository, policy: SyncPolicy) -> str:
 
 def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteRow:
     lacks = turns_beyond(repo, record.agreed.values())
+    refs = repo.parts().refs
     synced = None
     if record.synced_at is not None:
         synced = datetime.fromtimestamp(record.synced_at).astimezone()
@@ -126,6 +128,8 @@ def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteR
         state = "nothing was pushed there yet"
     elif lacks.turns:
         state = f"{plural(lacks.turns, 'turn')} not there yet"
+    elif not record.has({**refs.names(HEADS), **refs.names(TAGS)}):
+        state = "has every turn; another change, a branch or a tag is not there yet"
     else:
         state = "has everything"
     if synced is not None:

@@ -392,13 +392,14 @@ def test_what_the_server_limits(git_daemon: GitServer, tmp_path: Path) -> None:
 def test_a_hook_that_refuses(git_daemon: GitServer, tmp_path: Path) -> None:
     remote = bare_repository(git_daemon.folder)
     hook = remote / "hooks" / "pre-receive"
-    hook.write_text("#!/bin/sh\ncat > /dev/null\necho 'not on a Sunday' >&2\nexit 1\n")
+    words = "echo ======; echo 'not on a Sunday'; echo"
+    hook.write_text(f"#!/bin/sh\ncat > /dev/null\n({words}) >&2\nexit 1\n")
     hook.chmod(0o755)
     here = history(tmp_path / "here", 3)
     heard: list[str] = []
     transport = to(f"{git_daemon.url}/mira.git")
     result = push(transport, here, {"refs/heads/main": tip(here)}, say=heard.append)
-    assert result.refused == {"refs/heads/main": "pre-receive hook declined"}
+    assert result.refused == {"refs/heads/main": "pre-receive hook declined: not on a Sunday"}
     assert "not on a Sunday" in heard
 
 

@@ -31,8 +31,7 @@ def command(turn: str, name: str) -> None:
             print_edits(workspace.commit_hand_edits())
             operation = rewind(workspace, plan)
         said = f"You are now on {plan.name}. Go back with: perdure switch {plan.leaves}"
-        remotes = workspace.repo.remotes()
-        if remotes:
+        if workspace.repo.remotes():
             # "git push backup main" goes on saying that everything is up to date.
-            said += f"\nNo remote has this branch yet: git push {remotes[0]} {plan.name}"
+            said += "\nNo remote has this branch yet: perdure push"
         print_result(plan.to_dict(), operation, said=said)

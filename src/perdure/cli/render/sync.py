@@ -35,6 +35,11 @@ def result_lines(result: SyncResult) -> Iterator[str]:
             f"The tag {short_name(ref)} names one thing here and another on {result.remote}: each "
             "side keeps its own."
         )
+    for ref in sorted(result.stays):
+        yield (
+            f"{short_name(ref)} is no longer here, and {result.remote} keeps it: "
+            f"{result.refused[ref]}."
+        )
     if any(ref.startswith(KEPT) for ref in result.refused):
         yield f"{result.remote} takes no kept lines: what you undid or deleted stays here only."
     if result.is_level and not (result.came or result.sent or result.gone):

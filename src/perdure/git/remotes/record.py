@@ -6,6 +6,7 @@ brings together what both have.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -59,6 +60,10 @@ class RemoteRecord(msgspec.Struct, frozen=True):
     is_public_agreed: bool = False
     checked_at: float | None = None
     added_at: float | None = None
+
+    def has(self, refs: Mapping[str, str]) -> bool:
+        """Whether both sides were last seen to have all of these refs, as they are."""
+        return all(self.agreed.get(ref) == oid for ref, oid in refs.items())
 
 
 def read_record(repo: Repository, name: str, url: str) -> RemoteRecord:

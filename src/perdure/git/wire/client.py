@@ -8,7 +8,8 @@ connect are not used: they have no time limits.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,6 +52,10 @@ MOST_WALKED = 20_000
 """Commits that are looked at for that."""
 MOST_SAID = 10_000
 """Lines of progress that are handed on."""
+_LAST_ROWS = 3
+"""Lines of what a hook says that are told with a refusal."""
+_OF_GIT = re.compile(r"\d+% \(|^Total \d|^error: hook declined to update")
+"""What git itself says beside a hook."""
 _PREFIXES = [b"HEAD", HEADS.encode(), TAGS.encode(), b"refs/perdure/"]
 _PIECE = 65536
 """dulwich's `_RBUFSIZE`; a packet is shorter."""
@@ -292,6 +297,12 @@ class ClientTransport:
             order = orders[0]
             return order.pack.count, self._records(order.pack)
 
+        said: deque[str] = deque(maxlen=100)
+
+        def hear(words: str) -> None:
+            said.append(words)
+            progress(words)
+
         # dulwich would keep what another push was told, where this server tells nothing.
         self._client._report_status_parser = None  # noqa: SLF001
         with self._conversation():
@@ -299,12 +310,13 @@ class ClientTransport:
                 self._path.encode(),
                 update_refs,
                 pack,
-                _said(progress),
+                _said(hear),
             )
         there = found[0] if found else Advertised({}, None)
         if not orders:
             return PushResult(there, {})
-        return PushResult(there, self._refused(there, orders[0], done))
+        refused = self._refused(there, orders[0], done)
+        return PushResult(there, _explained(refused, said))
 
     def close(self) -> None:
         self._end()
@@ -433,6 +445,14 @@ class ClientTransport:
         if re.search("pkt-line|first line|number of packets|content-type", words, re.IGNORECASE):
             return _not_git(words)
         return CutOff(f"the remote ended the conversation: {words}", SAFE, "try again")
+
+
+def _explained(refused: dict[str, str], said: Iterable[str]) -> dict[str, str]:
+    """Reasons, where a hook's is "declined", with what it said beside that."""
+    rows = [row for row in said if re.search(r"[^\W_]", row) and not _OF_GIT.search(row)]
+    words = " ".join(list(dict.fromkeys(rows))[-_LAST_ROWS:])
+    told = f": {server_words(words)}" if words else ""
+    return {ref: f"{why}{told}" if "declined" in why else why for ref, why in refused.items()}
 
 
 def _shallow() -> UnsupportedRemote:
