@@ -4,10 +4,13 @@ import hashlib
 import random
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from perdure.git.errors import DamagedRepository
 from perdure.git.objects.new_objects import new_commits
@@ -118,6 +121,39 @@ def test_a_merge_sends_nothing_that_either_side_has(tmp_path: Path) -> None:
             for oid, _ in outgoing(repo.parts(), [tip], [one, two]).entries
         ]
     assert sorted(kinds) == [b"commit", b"tree"]
+
+
+@settings(max_examples=20)
+@example(["a/b/1", "d/4", "back"], 0)
+@given(
+    st.lists(st.sampled_from(["a/b/1", "a/b/2", "a/c/3", "d/4", "merge", "back"]), max_size=9),
+    st.integers(0, 9),
+)
+def test_nothing_is_missing_where_a_tree_comes_back(words: list[str], since: int) -> None:
+    """A tree that two commits have is new in the older one, with all that the newer one shares."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "here"
+        git(path.parent, "init", "-q", "-b", "main", "here")
+        for number, word in enumerate(["d/4", *words]):
+            begun = number > 0
+            if word == "merge" and begun:
+                first = git(path, "rev-list", "--max-parents=0", "HEAD").strip()
+                tree = git(path, "rev-parse", "HEAD^{tree}").strip()
+                tip = git(path, "commit-tree", "-p", "HEAD", "-p", first, "-m", "both", tree)
+                git(path, "reset", "-q", "--hard", tip.strip())
+            elif word == "back" and begun:
+                git(path, "read-tree", "-u", "--reset", "HEAD~1" if number > 1 else "HEAD")
+                git(path, "commit", "-q", "--allow-empty", "-m", "back")
+            else:
+                file = path / (word if "/" in word else "d/4")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(f"{number % 3}\n")
+                git(path, "add", "-A")
+                git(path, "commit", "-q", "--allow-empty", "-m", str(number))
+        line = git(path, "rev-list", "--first-parent", "main").split()
+        old = line[-1 - min(since, len(line) - 1)]
+        pushed(path, path.parent / "bare", [old], [])
+        pushed(path, path.parent / "bare", [line[0]], [old])
 
 
 def test_slices_are_fast_forwards_of_about_a_size(life: Path, tmp_path: Path) -> None:

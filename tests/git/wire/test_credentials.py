@@ -229,7 +229,9 @@ def test_a_helper_that_never_ends_is_ended(
     mark = tmp_path / "pid"
     words = ["config", "--file", str(users_config), "credential.helper"]
     git(tmp_path, *words, f"!echo $$ > {mark}; sleep 500; :")
-    assert offered() == []
+    asked = Credentials(AT, "home")
+    assert list(asked.offers()) == []
+    assert "git's credential helper did not answer" in asked.none_left(tried=False).what
     row = subprocess.run(
         ["ps", "-o", "stat=", "-p", mark.read_text().strip()],
         capture_output=True,

@@ -52,6 +52,7 @@ class NewObjects:
         self.bases: dict[PathKey, bytes] = {}
         self.fresh: dict[str, Sequence[str]] = {}
         self._starts: dict[str, int] = {}
+        self._whole: set[str] = set()
         self._store = store
         self._boundary = boundary
         self._compare = TreeComparer(store.read)
@@ -118,12 +119,18 @@ class NewObjects:
             others: trees of the commit's parents, each with whether the other side has it.
         """
         todo = [(b"", root, others)]
+        # A tree that is wanted already may be so beside others, with which it shares what no
+        # parent of this commit has: what one commit brings is found by its own parents alone.
+        seen: set[tuple[str, ...]] = set()
         while todo:
             path, tree, beside = todo.pop()
-            raw = bytes.fromhex(tree)
-            if raw in self.wanted or any(tree == other for other, _ in beside):
+            pair = (tree, *(other for other, _ in beside))
+            if tree in self._whole or pair in seen or tree in pair[1:]:
                 continue
-            self.wanted[raw] = None
+            seen.add(pair)
+            if not beside:
+                self._whole.add(tree)
+            self.wanted[bytes.fromhex(tree)] = None
             here = self._compare.rows(tree)
             fresh = here
             there: dict[bytes, list[tuple[bytes, bytes, bool]]] = {}

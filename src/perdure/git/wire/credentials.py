@@ -150,7 +150,11 @@ class Credentials:
             "username": self._address.user,
         }
         question = "".join(f"{key}={value}\n" for key, value in asked.items() if value)
-        answer = _git_credential("fill", question)
+        try:
+            answer = _git_credential("fill", question)
+        except subprocess.TimeoutExpired:
+            self._trouble.append("git's credential helper did not answer")
+            return None
         said = dict(row.split("=", 1) for row in answer.splitlines() if "=" in row)
         if not said.get("password"):
             return None
@@ -158,7 +162,8 @@ class Credentials:
 
     def _tell(self, credential: Credential, verdict: str) -> None:
         if credential.answer:
-            _git_credential(verdict, credential.answer)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                _git_credential(verdict, credential.answer)
 
     def _in_time(self, what: str, call: Callable[[], str]) -> str:
         """What a call gives; "" where it fails, or takes longer than one can wait."""
@@ -192,7 +197,11 @@ def _without_user(address: Address) -> Address:
 
 
 def _git_credential(verb: str, text: str) -> str:
-    """Run ``git credential``; "" where git is not there, finds nothing, or takes too long."""
+    """Run ``git credential``; "" where git is not there, or finds nothing.
+
+    Raises:
+        TimeoutExpired: it took too long, and was ended.
+    """
     environment = {
         **child_environment(*_PASSED),
         "GIT_DIR": os.devnull,  # so that no repository is looked for, wherever this runs
@@ -215,7 +224,7 @@ def _git_credential(verb: str, text: str) -> str:
     with process:
         try:
             said, _ = process.communicate(f"{text.rstrip()}\n\n".encode(), HELPER_SECONDS)
-        except (subprocess.TimeoutExpired, OSError):
+        except OSError:
             said = b""
         finally:
             # A helper that stays behind, as git's own cache does, has a session of its own.

@@ -17,6 +17,7 @@ import contextlib
 import http.client
 import io
 import os
+import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -274,8 +275,7 @@ class WebServer:
         place = f"{parts.scheme}://{parts.netloc}"
         sent = {"User-Agent": _AGENT, "Pragma": "no-cache", **headers}
         if self._signed is not None:
-            pair = f"{self._signed.user}:{self._signed.secret}".encode()
-            sent["Authorization"] = f"Basic {b64encode(pair).decode('ascii')}"
+            sent["Authorization"] = _basic(self._signed)
         again = place in self._open and (body is None or isinstance(body, bytes))
         while True:
             with http_errors(self._address.host, parts.port or DEFAULT_PORTS[parts.scheme]):
@@ -310,8 +310,14 @@ class WebServer:
             connection.by_proxy = proxy is not None  # type: ignore[attr-defined]
         try:
             connection.connect()
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if proxy is not None and isinstance(error, ConnectionRefusedError | socket.gaierror):
+                raise Unreachable(
+                    f"your proxy does not answer at {at}, port {by}",
+                    SAFE,
+                    "check https_proxy in the environment, or http.proxy in your git configuration",
+                ) from None
             raise
         connection.sock.settimeout(line.SILENCE_SECONDS)
         return connection
@@ -321,7 +327,8 @@ class WebServer:
         host, words = self._address.host, answer.words()
         if self._signed is not None:
             # A server may repeat what it was told.
-            words = words.replace(self._signed.secret, "…")
+            for each in (self._signed.secret, _basic(self._signed).partition(" ")[2]):
+                words = words.replace(each, "…")
         says = f": {words}" if words else ""
         match answer.status:
             case 403:
@@ -345,6 +352,11 @@ class WebServer:
         return NotGit(
             f"{host} does not answer as git does (HTTP {answer.status})", SAFE, "check the address"
         )
+
+
+def _basic(credential: Credential) -> str:
+    pair = f"{credential.user}:{credential.secret}".encode()
+    return f"Basic {b64encode(pair).decode('ascii')}"
 
 
 def _drop(response: http.client.HTTPResponse, connection: http.client.HTTPConnection) -> None:
