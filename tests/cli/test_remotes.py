@@ -123,3 +123,17 @@ def test_what_a_place_refuses_is_named_with_its_reason(
     assert "has everything, last" in typed("remote", "list").stdout
     assert "refs/heads/gone" in refs(place)
     assert "refs/heads/gone" not in refs(companion)
+
+
+def test_a_line_that_no_branch_leads_to_is_searched_too(
+    companion: Path, perdure: Perdure, tmp_path: Path
+) -> None:
+    git(companion, "switch", "-qc", "side")
+    edit(companion, "persona/30-old.md", f"The old key is {KEY}\n")
+    git(companion, "switch", "-q", "main")
+    assert perdure("-c", str(companion), "branch", "--delete", "side", "--yes").returncode == 0
+    perdure("-c", str(companion), "remote", "add", "origin", str(tmp_path / "disk"), "--yes")
+    done = perdure("-c", str(companion), "push")
+    assert done.returncode == 1
+    assert "persona/30-old.md" in done.stderr
+    assert refs(tmp_path / "disk") == {}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from perdure.git.refs.refs import HEADS, TAGS
+from perdure.git.remotes.kept import keep_lines
 from perdure.git.remotes.reconcile import KEPT
 from perdure.git.remotes.record import read_record, write_record
 from perdure.git.remotes.settings import Remote
@@ -68,6 +69,8 @@ def check_first_push(repo: Repository, remote: Remote, progress: Callable[[str],
             )
     from perdure.actions.companion.outgoing_check import search_history
 
+    # Lines that no branch leads to go along, so they are refs before it is looked at what goes.
+    keep_lines(repo)
     refs = repo.parts().refs
     tips = {**refs.names(HEADS), **refs.names(TAGS), **refs.names(KEPT)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import socketserver
 import subprocess
@@ -269,6 +270,9 @@ def test_proxies_of_the_environment_and_of_the_user(
     assert seen[0].startswith("CONNECT far.invalid:443")
     assert "503" in caught.value.what
     assert "hidden" not in str(caught.value)
+    git(users_config.parent, *words, "127.0.0.1:1")
+    with pytest.raises(Unreachable, match=r"your proxy does not answer at 127\.0\.0\.1, port 1"):
+        secret.advertised()
     monkeypatch.setenv("no_proxy", "far.invalid")
     with pytest.raises(Unreachable, match="no host"):
         secret.advertised()
@@ -382,9 +386,10 @@ def test_a_server_that_repeats_the_password(
     bare_repository(git_http_password.folder)
     transport = to(git_http_password)
     transport.advertised()
-    words = f"{USER}:{PASSWORD} may not".encode()
+    pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    words = f"{USER}:{PASSWORD} ({pair}) may not".encode()
     git_http_password.trouble.append((403, {"Content-Type": "text/plain"}, words))
-    with pytest.raises(NotAllowed, match=r"ana:… may not"):
+    with pytest.raises(NotAllowed, match=r"ana:… \(…\) may not"):
         transport.advertised()
 
 
