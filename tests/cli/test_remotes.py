@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -137,3 +138,24 @@ def test_a_line_that_no_branch_leads_to_is_searched_too(
     assert done.returncode == 1
     assert "persona/30-old.md" in done.stderr
     assert refs(tmp_path / "disk") == {}
+
+
+def test_one_remote_that_leads_nowhere_keeps_no_other_from_its_turn(
+    companion: Path, perdure: Perdure, tmp_path: Path
+) -> None:
+    perdure("-c", str(companion), "remote", "add", "disk", str(tmp_path / "disk"), "--yes")
+    git(companion, "remote", "add", "away", str(tmp_path / "away"))
+    git(companion, "remote", "add", "by-program", f"ext::touch {tmp_path}/run")
+    done = perdure("-c", str(companion), "push")
+    assert done.returncode == 1
+    assert refs(tmp_path / "disk") == refs(companion)
+    listed = perdure("-c", str(companion), "remote", "list", "--json").stdout
+    trouble = {row["name"]: row["trouble"] or "" for row in json.loads(listed)}
+    assert "there is nothing there" in trouble["away"]
+    assert "name a program to run" in trouble["by-program"]
+    assert trouble["disk"] == ""
+    drilled = perdure("-c", str(companion), "drill", "--json")
+    assert drilled.returncode == 3
+    found = {row["remote"]: row["verdict"] for row in json.loads(drilled.stdout)["remotes"]}
+    assert found == {"away": "unproven", "by-program": "unproven", "disk": "proven"}
+    assert not (tmp_path / "run").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -137,19 +137,16 @@ def sync_by_itself(workspace: Workspace) -> bool:
 
 def _note_trouble(repo: Repository, remote: Remote, problem: HistoryError) -> bool:
     """Write down why nothing was synced; returns whether that waits for somebody."""
-    record = read_record(repo, remote.name, remote.url)
     is_paused = isinstance(problem, _WAITS_FOR_SOMEBODY)
-    write_record(
-        repo,
-        remote.name,
-        msgspec.structs.replace(
-            record,
-            pause=Pause(problem.what) if is_paused else None,
-            trouble="" if is_paused else problem.what,
-            tried_at=time.time(),
-        ),
-    )
+    pause = Pause(problem.what) if is_paused else None
+    _note(repo, remote, trouble="" if is_paused else problem.what, pause=pause)
     return is_paused
+
+
+def _note(repo: Repository, remote: Remote, trouble: str, pause: Pause | None) -> None:
+    record = read_record(repo, remote.name, remote.url)
+    record = msgspec.structs.replace(record, trouble=trouble, pause=pause, tried_at=time.time())
+    write_record(repo, remote.name, record)
 
 
 def sync_each(
@@ -171,4 +168,8 @@ def sync_each(
                 ),
             )
         except HistoryError as problem:
+            pause = read_record(workspace.repo, remote.name, remote.url).pause
+            # What cannot be written here is the problem already.
+            with suppress(HistoryError):
+                _note(workspace.repo, remote, problem.what, pause)
             yield remote, problem

@@ -95,6 +95,15 @@ def test_odd_names_are_refused(repo: Repository, name: str) -> None:
         add_remote(repo, name, "/tmp/x.git")
 
 
+def test_names_that_git_would_not_take_are_no_remotes(repo: Repository) -> None:
+    """What a folder of others has in its configuration becomes the name of a file here."""
+    config = repo.git_dir / "config"
+    names = ["../../../x", "/x", "a/../x", ".", "..", "a//x", "-x", "a/b", "é", ""]
+    rows = "".join(f'[remote "{name}"]\n\turl = /media/x\n' for name in names)
+    config.write_text(config.read_text() + rows)
+    assert [each.name for each in list_remotes(repo)] == ["a/b", "é"]
+
+
 def test_the_same_name_twice_is_refused(repo: Repository) -> None:
     add_remote(repo, "one", "/tmp/one.git")
     with pytest.raises(HistoryError, match="already"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from perdure.git import disk
 from perdure.git.config.repository import pairs
 from perdure.git.errors import HistoryError
-from perdure.git.refs.refs import HEADS, LOCK_WAIT, REMOTES
+from perdure.git.refs.refs import HEADS, LOCK_WAIT, REMOTES, is_ref_name
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -40,12 +40,19 @@ class Remote:
 
 
 def list_remotes(repo: Repository) -> list[Remote]:
-    """The remotes, sorted by name; the first address of each."""
+    """The remotes, sorted by name; the first address of each.
+
+    A name that no ref can have is left out: it comes from a folder of others, and would be a path.
+    """
     found: dict[str, str] = {}
     for key, value in pairs(_text(_path(repo))):
         if key.startswith("remote.") and key.endswith(".url"):
             found.setdefault(key.removeprefix("remote.").removesuffix(".url"), value)
-    return [_remote(name, url) for name, url in sorted(found.items()) if name and url]
+    return [
+        _remote(name, url)
+        for name, url in sorted(found.items())
+        if url and is_ref_name(f"{HEADS}{name}/HEAD")
+    ]
 
 
 def _remote(name: str, url: str) -> Remote:

@@ -248,11 +248,14 @@ def _git_dir(path: Path) -> Path:
     if (path / ".git").is_dir():
         return path / ".git"
     # An empty folder is where a disk is mounted once it is plugged in.
-    is_away = not path.exists() or (path.is_dir() and not any(path.iterdir()))
-    there = "there is nothing there" if is_away else "there is no git repository there"
-    kind = Unreachable if is_away else NoRepositoryThere
-    raise kind(
-        f"{path} cannot be used as a remote: {there}",
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise NoRepositoryThere(
+            f"{path} cannot be used as a remote: it is no git repository",
+            "nothing was changed",
+            "choose a folder that is empty or not there yet",
+        )
+    raise Unreachable(
+        f"{path} cannot be used as a remote: there is nothing there",
         "nothing was changed",
         "if it is a disk, plug it in; else see perdure remote list",
     )

@@ -63,8 +63,8 @@ def drill(
     """
     report = DrillReport(remote.name, remote.url, depth, now())
     begun = time.monotonic()
-    _ask_as_stranger(repo, remote, report, progress)
     try:
+        _ask_as_stranger(repo, remote, report, progress)
         _drill(repo, remote, report, backends, progress)
     except HistoryError as problem:
         _judge(repo, remote, report, problem)
