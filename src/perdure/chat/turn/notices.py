@@ -17,7 +17,9 @@ from perdure.chat.turn.position import Position
 from perdure.companion.errors import FileTrouble
 from perdure.companion.names import title_from
 from perdure.companion.persona.persona import PUT_BACK
+from perdure.git.refs.table_stack import is_in_tables
 from perdure.notice import Notice
+from perdure.views.git_warnings import conversion_notice
 
 
 class TurnNotices:
@@ -27,6 +29,18 @@ class TurnNotices:
         self._position = position
         self._index_trouble = ""
         self._said: set[object] = set()
+        # As the session opens, it has said so itself.
+        self._has_told_tables = is_in_tables(position.repo.git_dir)
+
+    def conversion(self) -> list[Notice]:
+        """That git has put the refs into tables meanwhile, and what the turn to come does then.
+
+        Raises:
+            UnsupportedRepository: nothing can be saved: there are linked work trees.
+        """
+        has_told, self._has_told_tables = self._has_told_tables, False
+        repo = self._position.repo
+        return conversion_notice(repo) if is_in_tables(repo.git_dir) and not has_told else []
 
     def unconfirmed(self) -> list[Notice]:
         """Backends and settings that came from outside and wait for a word; each is said once."""

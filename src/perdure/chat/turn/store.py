@@ -305,7 +305,7 @@ class TurnStore:
 
     def commit_outside(self) -> list[Notice]:
         """Follow HEAD, and commit what was edited by hand, apart from the turn to come."""
-        notices = self._follower.follow() + self._commit_left()
+        notices = self.notices.conversion() + self._follower.follow() + self._commit_left()
         found = commit_hand_edits(self.repo, self.position.branch, self.position.human)
         tip = self.position.tip
         came = self.notices.arrived() if tip != self._seen_tip else []
