@@ -234,7 +234,7 @@ def test_a_whole_store_is_sent_as_it_is_stored(life: Path, tmp_path: Path) -> No
     git(path, "hash-object", "-w", "--stdin", data="nothing needs this")
     subprocess.run(["git", "init", "-q", "--bare", tmp_path / "bare"], check=True)
     with Repository.open(path, recover=False) as repo:
-        index_pack(tmp_path / "bare", as_file(whole_store(repo.parts().store)))
+        index_pack(tmp_path / "bare", b"".join(whole_store(repo.parts().store)))
     every = ("cat-file", "--batch-all-objects", "--batch-check")
     assert git(tmp_path / "bare", *every) == git(path, *every)
 

@@ -35,6 +35,8 @@ _PIECE_BYTES = 64 * 1024
 """Bytes of a pack that are handed on at once, about: entries are small."""
 _HEADER = 12
 """Bytes of a pack before its first entry."""
+_CHECKSUM = 20
+"""Bytes of a pack after its last entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,15 @@ class OutgoingPack:
 
 def pack_bytes(pack: OutgoingPack) -> Iterator[bytes]:
     """A pack as a file has it, piece by piece: header, entries, checksum (gitformat-pack(5))."""
-    head = b"PACK" + struct.pack(">LL", 2, pack.count)
+    return _pack_file(pack.count, (entry for _, entry in pack.entries))
+
+
+def _pack_file(count: int, entries: Iterator[bytes]) -> Iterator[bytes]:
+    """A pack's file, piece by piece; one of ``entries`` may hold several of them."""
+    head = b"PACK" + struct.pack(">LL", 2, count)
     checksum = hashlib.sha1(usedforsecurity=False)
     piece = bytearray(head)
-    for _, entry in pack.entries:
+    for entry in entries:
         piece += entry
         if len(piece) >= _PIECE_BYTES:
             checksum.update(piece)
@@ -106,45 +113,67 @@ def outgoing(
     return OutgoingPack(len(found.wanted), _entries(parts.store, found, thin=thin, most=most))
 
 
-def whole_store(store: ObjectStore) -> OutgoingPack:
-    """Every object of a repository, each once and as it is stored; what no ref needs, too.
+def whole_store(store: ObjectStore) -> Iterator[bytes]:
+    """A pack of every object of a repository, as it is stored, piece by piece; also of strays.
 
     Nothing is searched for, unpacked or hashed: whoever takes it does that.
 
     Raises:
-        DamagedRepository: an entry makes no sense; also while the entries are read, as is
-            an object in a file of its own that cannot be read.
+        DamagedRepository: a pack or an entry makes no sense, or an object in a file of its own
+            cannot be read; also while it is read.
         OSError: a pack is gone.
     """
     from perdure.git.packs.repack import loose_files
 
     store.rescan()
-    packs: list[tuple[PackFile, list[PackEntry]]] = []
-    oids: set[bytes] = set()
+    packs: list[tuple[PackFile, list[PackEntry] | None]] = []
+    known: set[bytes] = set()
     # The newest first, as a search for what is wanted would have it.
     for pack in reversed(list(store.packs.values())):
-        entries, bad = pack_entries(pack)
-        if bad:
-            raise DamagedRepository(f"{pack.path.name} holds entries that make no sense")
-        packs.append((pack, entries))
-        oids.update(slot.oid for slot in entries)
+        oids = set(pack.oids())
+        packs.append((pack, None if known.isdisjoint(oids) else _sound_entries(pack)))
+        known |= oids
     names = (path.parent.name + path.name for path in loose_files(store.folder))
-    loose = [name for name in names if bytes.fromhex(name) not in oids]
-    return OutgoingPack(len(oids) + len(loose), _as_stored(store, packs, loose))
+    loose = [name for name in names if bytes.fromhex(name) not in known]
+    return _pack_file(len(known) + len(loose), _as_stored(store, packs, loose))
+
+
+def _sound_entries(pack: PackFile) -> list[PackEntry]:
+    entries, bad = pack_entries(pack)
+    if bad:
+        raise DamagedRepository(f"{pack.path.name} holds entries that make no sense")
+    return entries
 
 
 def _as_stored(
-    store: ObjectStore, packs: Sequence[tuple[PackFile, list[PackEntry]]], loose: Sequence[str]
-) -> Iterator[tuple[bytes, bytes]]:
-    """What a delta is built on is in its own pack, or was taken from one that came before."""
+    store: ObjectStore,
+    packs: Sequence[tuple[PackFile, list[PackEntry] | None]],
+    loose: Sequence[str],
+) -> Iterator[bytes]:
+    """Packs one after another, each as a whole, or the entries of it that none before it has.
+
+    What a delta is built on is in its own pack, or was taken from one that came before. Within a
+    pack that is copied as a whole, every delta is as far behind its base as it was.
+    """
     at = _HEADER
+    whole: list[tuple[PackFile, int]] = []
     places: dict[bytes, int] = {}
     for pack, entries in packs:
-        names: dict[int, bytes] = {}
         raw = pack.pack
+        if entries is None:
+            end = len(raw) - _CHECKSUM
+            for start in range(_HEADER, end, _PIECE_BYTES):
+                yield raw[start : min(start + _PIECE_BYTES, end)]
+            whole.append((pack, at - _HEADER))
+            at += end - _HEADER
+            continue
+        names: dict[int, bytes] = {}
         for slot in entries:
             names[slot.offset] = slot.oid
-            if slot.oid in places:
+            place = places.get(slot.oid)
+            if place is None:
+                place = places[slot.oid] = _place(whole, slot.oid)
+            if place >= 0:
                 continue
             entry = raw[slot.offset : slot.end]
             if slot.number == OFS_DELTA:
@@ -156,9 +185,18 @@ def _as_stored(
                     entry = head + raw[slot.payload : slot.end]
             places[slot.oid] = at
             at += len(entry)
-            yield slot.oid, entry
+            yield entry
     for oid in loose:
-        yield bytes.fromhex(oid), full_entry(*store.read(oid))
+        yield full_entry(*store.read(oid))
+
+
+def _place(whole: Sequence[tuple[PackFile, int]], oid: bytes) -> int:
+    """Where an entry of the packs that were copied as a whole stands; -1: none of them has it."""
+    for pack, moved in whole:
+        at = pack.find(oid)
+        if at is not None:
+            return moved + at
+    return -1
 
 
 def slices(

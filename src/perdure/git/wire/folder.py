@@ -81,14 +81,16 @@ class FolderTransport:
         progress: Callable[[str], None],  # noqa: ARG002 - a folder says nothing
     ) -> Advertised:
         """Read what is wanted and not known yet, as a pack."""
-        from perdure.git.packs.outgoing import outgoing
+        from perdure.git.packs.outgoing import outgoing, pack_bytes
 
         advertised = self.advertised()
         wanted = list(wants(advertised))
         if wanted:
             known = [oid for oid in heads if self._git.store.has(oid)]
             objects = _Objects(self._git.store, shallow_ends(self._git_dir))
-            for data in self._read(lambda: outgoing(objects, wanted, known, most=MOST_BYTES)):
+            for data in self._read(
+                lambda: pack_bytes(outgoing(objects, wanted, known, most=MOST_BYTES))
+            ):
                 write(data)
         return advertised
 
@@ -106,12 +108,10 @@ class FolderTransport:
             write(data)
         return advertised
 
-    def _read(self, collect: Callable[[], OutgoingPack]) -> Iterator[bytes]:
+    def _read(self, collect: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
         """A pack of what is there, piece by piece."""
-        from perdure.git.packs.outgoing import pack_bytes
-
         with self._reading():
-            yield from pack_bytes(collect())
+            yield from collect()
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

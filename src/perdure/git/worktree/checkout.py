@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -238,7 +238,7 @@ class Checkout:
             Per path the stat of a file that has the new content.
         """
         open_steps = [step for step in steps if step.path in survey.seen]
-        each = len(open_steps) <= _EACH or sys.platform != "linux"
+        each = _syncs_each(open_steps)
         stats: dict[str, os.stat_result | None] = dict(survey.current)
         for step in open_steps:
             over = survey.seen[step.path]
@@ -259,7 +259,6 @@ class Checkout:
                 mode=_permissions(over, step.new),
             )
         if not each:
-            # One call is cheaper than many.
             os.sync()
         return stats
 
@@ -275,7 +274,7 @@ class Checkout:
             DamagedRepository: an object is missing or broken.
             TooManyFiles, TooLargeObject: they are more, or larger, than are written.
         """
-        steps: list[Step] = []
+        nodes: dict[str, Node] = {}
         left_out: list[tuple[str, str]] = []
         size = 0
         for path, node in self._git.trees.leaves(root):
@@ -283,14 +282,27 @@ class Checkout:
             if reason:
                 left_out.append((path, reason))
                 continue
-            steps.append(Step(path, None, node))
+            nodes[path] = node
             size += self._git.store.size(node[1])[1]
             if size > _MOST_WRITTEN:
                 raise TooLargeObject("the commit's files together", size, _MOST_WRITTEN)
-        stats = self.carry(steps, Survey(seen=dict.fromkeys(step.path for step in steps)))
-        taken = [step.path for step in steps if stats.get(step.path) is None]
+        each = _syncs_each(nodes)
+        stats = {
+            path: self._git.work.add(
+                path,
+                self._git.store.read(oid)[1],
+                synced=each,
+                mode=0o700 if mode == PROGRAM else disk.FILE_MODE,
+            )
+            for path, (mode, oid) in nodes.items()
+        }
+        if not each:
+            os.sync()
+        taken = [path for path, found in stats.items() if found is None]
         left_out += [(path, "another file has its name") for path in taken]
-        disk.replace_file(self._index, self.index(steps, stats, root), synced=True)
+        disk.replace_file(
+            self._index, index_file.build(self._git.trees.leaves(root), stats), synced=True
+        )
         return sorted(left_out)
 
     def index(
@@ -366,6 +378,11 @@ def _known_oid(
     if found is None or len(entries) != 1 or entries[0].stage:
         return None
     return entries[0].oid if entries[0].is_level(found, written) else None
+
+
+def _syncs_each(files: Sized) -> bool:
+    """Whether files are flushed one by one: beyond some, one call for all is cheaper."""
+    return len(files) <= _EACH or sys.platform != "linux"
 
 
 def _permissions(over: os.stat_result | None, node: Node) -> int | None:

@@ -240,6 +240,34 @@ class WorkTree:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def add(
+        self, path: str, data: bytes, *, synced: bool, mode: int = disk.FILE_MODE
+    ) -> os.stat_result | None:
+        """Write a new file where it belongs, in a work tree that nobody uses yet.
+
+        Returns:
+            Its stat, or None where another file has its name: the system may not tell them apart.
+
+        Raises:
+            BadPath: no file can be there.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            with self._folder(path, create=True) as (folder, name):
+                fd = os.open(name, flags, mode, dir_fd=folder)
+                try:
+                    disk.write_all(fd, data)
+                    if synced:
+                        disk.sync(fd)
+                        disk.sync(folder)
+                    return os.fstat(fd)
+                finally:
+                    os.close(fd)
+        except OSError as error:
+            if error.errno in {errno.EEXIST, *_NOT_THERE}:
+                return None
+            raise
+
     @staticmethod
     def _is_still(folder: int, name: str, over: os.stat_result | None) -> bool:
         try:
