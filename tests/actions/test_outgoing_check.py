@@ -53,9 +53,9 @@ def refs(path: Path) -> dict[str, str]:
     return {name: oid for name, _, oid in (row.partition(" ") for row in rows)}
 
 
-def searched(path: Path, known: tuple[str, ...] = ()) -> HistoryFindings:
+def searched(path: Path, known: tuple[str, ...] = (), place: str = "here") -> HistoryFindings:
     with Repository.open(path) as repo:
-        return search_history(repo, refs(path), known=known)
+        return search_history(repo, refs(path), place=place, known=known)
 
 
 def test_a_key_in_a_version_that_is_gone_is_found_with_its_file_and_its_date(place: Path) -> None:
@@ -125,8 +125,9 @@ def test_what_is_found_is_found_again_until_it_is_accepted(place: Path) -> None:
     found = searched(place)
     assert len(found.keys) == 1
     with Repository.open(place) as repo:
-        accept(repo, found)
+        accept(repo, found, "here")
     assert searched(place) == HistoryFindings(tips=found.tips)
+    assert searched(place, place="elsewhere").keys == found.keys
     write(place, "notes.md", f"{KEY}\nand {OTHER}")
     (other,) = searched(place).keys
     assert other.excerpt == f"and ghp_{MASK}"
@@ -155,7 +156,7 @@ def test_a_huge_version_is_found_also_where_it_is_gone(
     assert (file.size, file.origin.path, file.origin.commit) == (1001, "film.bin", commit)
     assert not file.origin.is_current
     with Repository.open(place) as repo:
-        accept(repo, found)
+        accept(repo, found, "here")
     assert searched(place).is_clean
 
 
@@ -185,7 +186,7 @@ def test_more_keys_than_are_listed_are_counted_and_not_accepted_unseen(
     found = searched(place)
     assert (len(found.keys), found.more) == (2, 3)
     with Repository.open(place) as repo:
-        accept(repo, found)
+        accept(repo, found, "here")
     assert len(searched(place).keys) == 2
 
 

@@ -41,7 +41,7 @@ class HoldsFindings(RemoteProblem):
             f"the history holds {plural(count, 'thing')} that should not leave this machine "
             "unasked, such as keys",
             f"nothing was sent to {remote}",
-            f"perdure push {remote} shows them, and asks",
+            f"perdure push {remote} shows them, and asks; with --yes, all of it goes there",
         )
         self.findings = findings
 
@@ -78,7 +78,8 @@ def check_first_push(repo: Repository, remote: Remote, progress: Callable[[str],
         count = f"{done:,} of {total:,}" if total else f"{done:,}"
         progress(f"looking for keys in the history, once: {count} commits")
 
-    findings = search_history(repo, tips, there=set(record.agreed.values()), progress=tell)
+    there = set(record.agreed.values())
+    findings = search_history(repo, tips, place=remote.url, there=there, progress=tell)
     if not findings.is_clean:
         raise HoldsFindings(remote.name, findings)
     write_record(repo, remote.name, msgspec.structs.replace(record, checked_at=time.time()))

@@ -117,7 +117,7 @@ class HistoryFindings:
         files: huge files, likewise.
         more: how many findings are not listed.
         commits: how many commits were searched.
-        tips: the commits that the search began from; empty where it left something out.
+        tips: the commits that the search began from.
     """
 
     keys: tuple[FoundKey, ...] = ()
@@ -175,18 +175,27 @@ def _origin_dict(origin: Origin) -> dict[str, object]:
     }
 
 
+class _Place(msgspec.Struct):
+    """What may go to one place: commits, with all they lead to, and findings."""
+
+    searched: list[str] = []
+    accepted: list[str] = []
+
+
 class _Memory(msgspec.Struct):
-    """The state file: which commits were searched, by which shapes, and what was accepted."""
+    """The state file: by which shapes was searched, and what may go anywhere, or to one place."""
 
     shapes: str = ""
     searched: list[str] = []
     accepted: list[str] = []
+    places: dict[str, _Place] = {}
 
 
 def search_history(
     repo: Repository,
     tips: Mapping[str, str],
     *,
+    place: str,
     there: Collection[str] = (),
     known: Collection[str] = (),
     progress: Progress | None = None,
@@ -194,12 +203,13 @@ def search_history(
     """Search everything that some refs lead to and that was not searched before.
 
     Where nothing is found, that is remembered, and the next search begins from there. What was
-    accepted (`accept`) is not found again. Interrupted, it leaves nothing.
+    accepted (`accept`) for a place is not found again for it. Interrupted, it leaves nothing.
 
     Args:
         repo: the repository.
         tips: the refs that would leave, id by full name.
-        there: commits and tags that have left before: what they lead to is not searched.
+        place: the address that it is to go to.
+        there: commits and tags that it has: what they lead to is not searched.
         known: keys that this process has loaded, which are found whatever their shape.
         progress: called with how many commits were searched, and how many there are.
 
@@ -209,32 +219,32 @@ def search_history(
         ReadOnly, StorageFull, WriteFailed: what was searched cannot be remembered.
     """
     memory = _remembered(repo)
-    search = _Search(repo, known, frozenset(memory.accepted))
+    may_go = memory.places.get(place, _Place())
+    search = _Search(repo, known, frozenset({*memory.accepted, *may_go.accepted}))
     commits = search.refs(tips)
     gone = {follow_tags(repo, oid).commit for oid in there if _is_here(repo, oid)} - {None}
-    begun = [oid for oid in (*memory.searched, *gone) if oid and _is_here(repo, oid)]
+    known_tips = (*memory.searched, *may_go.searched, *gone)
+    begun = [oid for oid in known_tips if oid and _is_here(repo, oid)]
     count = 0
     for new in added_commits(repo, commits, begun, progress):
         count += 1
         search.commit(new.info, new.versions)
     found = search.findings(commits, count)
-    if gone:
-        # Another place may not have what was left out here.
-        return replace(found, tips=())
-    if found.is_clean and not set(commits) <= set(memory.searched):
-        _remember(repo, commits, ())
+    if found.is_clean and not set(commits) <= {*memory.searched, *may_go.searched}:
+        for_all = not (gone or may_go.searched or may_go.accepted)
+        _remember(repo, commits, (), "" if for_all else place)
     return found
 
 
-def accept(repo: Repository, findings: HistoryFindings) -> None:
-    """Remember that findings are no keys, or may leave: they are not found again.
+def accept(repo: Repository, findings: HistoryFindings, place: str) -> None:
+    """Remember that findings are no keys, or may go to a place: they are not found for it again.
 
     Raises:
         ReadOnly, StorageFull, WriteFailed: it cannot be remembered.
     """
     digests = [key.digest for key in findings.keys] + [file.digest for file in findings.files]
     # What is not listed has been seen by nobody.
-    _remember(repo, () if findings.more else findings.tips, digests)
+    _remember(repo, () if findings.more else findings.tips, digests, place)
 
 
 def _remembered(repo: Repository) -> _Memory:
@@ -247,15 +257,19 @@ def _remembered(repo: Repository) -> _Memory:
         return _Memory()
     if memory.shapes != search_version():
         memory.searched = []
+        for each in memory.places.values():
+            each.searched = []
     return memory
 
 
-def _remember(repo: Repository, tips: Sequence[str], accepted: Sequence[str]) -> None:
+def _remember(repo: Repository, tips: Sequence[str], accepted: Sequence[str], place: str) -> None:
+    """Note down what may go to a place; "" for all of them."""
     repo.state.own()
     memory = _remembered(repo)
     memory.shapes = search_version()
-    memory.searched = list(dict.fromkeys([*tips, *memory.searched]))[:_TIPS]
-    memory.accepted = list(dict.fromkeys([*memory.accepted, *accepted]))
+    may_go: _Memory | _Place = memory.places.setdefault(place, _Place()) if place else memory
+    may_go.searched = list(dict.fromkeys([*tips, *may_go.searched]))[:_TIPS]
+    may_go.accepted = list(dict.fromkeys([*may_go.accepted, *accepted]))
     with storage_errors("remembering what was searched"):
         replace_file(repo.state_dir / _FILE, msgspec.json.encode(memory), synced=False)
 

@@ -178,7 +178,7 @@ def _agree_to_first_push(workspace: Workspace, remote: Remote, progress: SpokenP
             on_terminal() and ask_yes_no(f"Push all of it to {remote.name} all the same?")
         )
         if agreed:
-            accept(workspace.repo, problem.findings)
+            accept(workspace.repo, problem.findings, remote.url)
     except RemoteProblem:
         return
 
