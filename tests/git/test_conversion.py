@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +28,7 @@ from tests.conftest import as_its_own, assert_sound, git, no_room
 from tests.git.conftest import FILES
 from tests.git.table_writer import into_tables, table
 from tests.git.test_recovery import Disk
+from tests.git.test_reftable import unpacked
 from tests.git.wire.histories import history, outgoing, tip
 from tests.newer_git import NewerGit, newer_git
 
@@ -554,13 +554,11 @@ def test_a_remote_in_a_folder_becomes_files_at_the_first_push(
 
 def test_the_stack_that_git_wrote_becomes_the_files_that_git_makes_of_it(tmp_path: Path) -> None:
     """Compared with what `git refs migrate` did: packed-refs and reflogs."""
-    source = Path(__file__).parents[1] / "fixtures/reftables/stack.tar.xz"
     path = tmp_path / "mira"
     git(tmp_path, "init", "-q", "mira")
     git_dir = path / ".git"
     shutil.rmtree(git_dir / "refs/heads")
-    with tarfile.open(source) as packed:
-        packed.extractall(git_dir)  # noqa: S202 - our own
+    unpacked("stack", git_dir)
     said = (git_dir / "packed-refs").read_text()
     (git_dir / "config").write_text(
         "[core]\n\trepositoryformatversion = 1\n[extensions]\n\trefstorage = reftable\n"

@@ -471,13 +471,17 @@ def tls_context(place: str) -> ssl.SSLContext:
 
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        return ssl.create_default_context(cafile=os.path.expanduser(chosen))  # noqa: PTH111
+        context = ssl.create_default_context(cafile=os.path.expanduser(chosen))  # noqa: PTH111
     except (OSError, ssl.SSLError):
         raise UntrustedCertificate(
             f"the file of trusted certificates cannot be read: {chosen}",
             SAFE,
             "correct GIT_SSL_CAINFO, or http.sslCAInfo in your git configuration",
         ) from None
+    # What curl asks of a chain. Python 3.13 on is stricter: it would refuse an authority as
+    # `openssl req -x509` makes it, which git trusts.
+    context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def user_setting(name: str, place: str) -> str | None:
