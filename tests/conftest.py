@@ -152,16 +152,20 @@ def without_re2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def companion(tmp_path: Path) -> Path:
-    """A companion without any talk yet, from the template friend."""
+def companion(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A companion without any talk yet, from the template friend.
+
+    Where the model answers, from the template blank: reading a long persona takes it seconds.
+    """
     path = tmp_path / "mira"
+    template = "blank" if request.node.get_closest_marker("model") else "friend"
     manifest = Manifest(
         name="rehearsal",
         driver="embedded",
         model="smollm2-135m-instruct",
         parameters={"max_tokens": 40},  # where it speaks, a few words show as much as many
     )
-    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=now())
+    files = new_companion(template=template, name="Mira", user="Ana", manifest=manifest, at=now())
     author = Author("Mira", "mira@companion.invalid")
     create_repository(path, files, message="companion: Mira begins\n", author=author).close()
     return path

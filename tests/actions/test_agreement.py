@@ -262,6 +262,7 @@ def test_between_two_devices_each_agrees_for_itself(here: Path, tmp_path: Path) 
     assert "of Ana" in unagreed_notice(found)
 
 
+@pytest.mark.model
 async def test_another_address_under_a_known_name_is_sent_nothing(
     here: Path, tmp_path: Path, server: ApiServer
 ) -> None:

@@ -23,7 +23,7 @@ def test_she_is_lost_and_comes_back(installed: Perdure, tmp_path: Path, own_home
         assert done.returncode == code, (line, done.stdout, done.stderr)
         return done.stdout
 
-    typed("new", "Mira", "--template", "friend")
+    typed("new", "Mira", "--template", "blank")
     typed("say", "The river is high today.")
     assert json.loads(typed("list", "--json"))[0]["at_risk"] is None
     typed("remote", "add", "backup", str(place))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,19 +226,19 @@ def test_a_helper_that_never_ends_is_ended(
     tmp_path: Path, users_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(credentials, "HELPER_SECONDS", 0.3)
-    mark = tmp_path / "pid"
+    held = tmp_path / "held"
+    os.mkfifo(held)
     words = ["config", "--file", str(users_config), "credential.helper"]
-    git(tmp_path, *words, f"!echo $$ > {mark}; sleep 500; :")
-    asked = Credentials(AT, "home")
-    assert list(asked.offers()) == []
-    assert "git's credential helper did not answer" in asked.none_left(tried=False).what
-    row = subprocess.run(
-        ["ps", "-o", "stat=", "-p", mark.read_text().strip()],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert row.stdout.strip()[:1] in {"", "Z"}
+    git(tmp_path, *words, f"!exec 3> {held}; sleep 500; :")
+    reader = os.open(held, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        asked = Credentials(AT, "home")
+        assert list(asked.offers()) == []
+        assert "git's credential helper did not answer" in asked.none_left(tried=False).what
+        os.set_blocking(reader, True)
+        assert os.read(reader, 1) == b"", "it ends once nobody has it open"
+    finally:
+        os.close(reader)
 
 
 def test_no_error_shows_a_secret(
