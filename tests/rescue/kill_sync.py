@@ -11,6 +11,7 @@ sync brings both sides together with every word.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import shutil
@@ -18,7 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -97,8 +98,9 @@ def prepared(folder: Path) -> None:
     git(one, "tag", "noted")
 
 
-def run_once(start: Path, at: int, *, full: bool) -> bool:
-    """End one sync, and look. Returns whether it ended before its own end."""
+@contextlib.contextmanager
+def copied(start: Path) -> Iterator[tuple[Path, Path]]:
+    """A device and its place, as they were prepared."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "start"
         shutil.copytree(start, folder, symlinks=True)
@@ -106,15 +108,33 @@ def run_once(start: Path, at: int, *, full: bool) -> bool:
         for path in (one / ".git" / "config", one / ".git/perdure/state/remotes/origin.json"):
             path.write_text(path.read_text().replace(str(start / "place.git"), str(place)))
         as_its_own(one)
+        yield one, place
+
+
+def synced_by_child(one: Path, at: int, *, full: bool = False) -> subprocess.CompletedProcess[str]:
+    """What the child printed that ended itself at a call, and its exit code."""
+    mode = ["--full"] if full else []
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.rescue.kill_sync", "--child", one, str(at), *mode],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {0, 1, -signal.SIGKILL}, done.stderr
+    return done
+
+
+def count_calls(start: Path) -> int:
+    """How many calls a sync has that nothing ends."""
+    with copied(start) as (one, _):
+        return int(synced_by_child(one, sys.maxsize).stdout)
+
+
+def run_once(start: Path, at: int, *, full: bool) -> bool:
+    """End one sync, and look. Returns whether it ended before its own end."""
+    with copied(start) as (one, place):
         before = refs(one), refs(place)
-        mode = ["--full"] if full else []
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.rescue.kill_sync", "--child", one, str(at), *mode],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode in {0, 1, -signal.SIGKILL}, done.stderr
+        done = synced_by_child(one, at, full=full)
         _check(one, place, before)
         say(one, "it goes on")
         sync(one)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.rescue import cut_sync
-from tests.rescue.kill_sync import prepared, run_once
+from tests.rescue.kill_sync import count_calls, prepared, run_once
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +21,19 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("at", [2, 40, 75, 110, 140, 165])
-def test_killed_at_a_write(start: Path, at: int) -> None:
-    assert run_once(start, at, full=False)
+@pytest.fixture(scope="module")
+def calls(start: Path) -> int:
+    return count_calls(start)
 
 
-@pytest.mark.parametrize("at", [10, 75, 150])
-def test_the_disk_is_full_from_a_write_on(start: Path, at: int) -> None:
-    assert run_once(start, at, full=True)
+@pytest.mark.parametrize("share", [0.01, 0.23, 0.43, 0.62, 0.8, 0.95])
+def test_killed_at_a_write(start: Path, calls: int, share: float) -> None:
+    assert run_once(start, round(share * calls), full=False)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.43, 0.85])
+def test_the_disk_is_full_from_a_write_on(start: Path, calls: int, share: float) -> None:
+    assert run_once(start, round(share * calls), full=True)
 
 
 @pytest.fixture(scope="module")
