@@ -36,7 +36,7 @@ class Memory(keyring.backend.KeyringBackend):
 
     def get_password(self, service: str, username: str) -> str | None:
         if self.waits is not None:
-            self.waits.wait(20)
+            self.waits.wait()
         if self.trouble is not None:
             raise self.trouble
         return self.kept.get((service, username))
@@ -142,14 +142,13 @@ def test_no_keyring_is_no_trouble(memory: Memory, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_keyring_that_waits_for_somebody_is_left(
-    memory: Memory, monkeypatch: pytest.MonkeyPatch
+    memory: Memory, hold: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(credentials, "HELPER_SECONDS", 0.2)
-    memory.waits = threading.Event()
+    memory.waits = hold
     asked = Credentials(AT, "home")
     assert list(asked.offers()) == []
     assert "did not answer" in str(asked.none_left(tried=True))
-    memory.waits.set()
 
 
 @pytest.mark.parametrize("token", ["", " ", "two\nlines", "esc\x1b"])

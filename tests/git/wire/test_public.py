@@ -86,13 +86,11 @@ def test_what_stays_on_this_machine(text: str) -> None:
     assert is_public(parse_address(text)) is False
 
 
-def test_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nobody_answers(monkeypatch: pytest.MonkeyPatch, hold: threading.Event) -> None:
     assert is_public(parse_address("https://127.0.0.1:1/x.git")) is None
     monkeypatch.setattr(line, "SILENCE_SECONDS", 0.2)
-    hold = threading.Event()
     with threads(raw_server(GOOD, hold)) as port:
         assert is_public(parse_address(f"http://127.0.0.1:{port}/x")) is None
-    hold.set()
 
 
 @pytest.mark.parametrize(

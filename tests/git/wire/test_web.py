@@ -412,7 +412,7 @@ def raw_server(answer: bytes, hold: threading.Event | None = None) -> socketserv
             self.wfile.write(answer)
             self.wfile.flush()
             if hold is not None:
-                hold.wait(20)
+                hold.wait()
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads, block_on_close = True, False
@@ -454,16 +454,16 @@ def test_an_endless_advertisement_is_cut(monkeypatch: pytest.MonkeyPatch, to: Re
             transport.advertised()
 
 
-def test_a_silent_server_is_left(monkeypatch: pytest.MonkeyPatch, to: Remotes) -> None:
+def test_a_silent_server_is_left(
+    monkeypatch: pytest.MonkeyPatch, hold: threading.Event, to: Remotes
+) -> None:
     monkeypatch.setattr(line, "SILENCE_SECONDS", 0.2)
-    hold = threading.Event()
     for said in (b"", GOOD, GOOD + b"Content-Length: 90\r\n\r\n001e"):
         with threads(raw_server(said, hold)) as port:
             transport = to.url(f"http://127.0.0.1:{port}/x.git")
             with pytest.raises(RemoteSilent):
                 transport.advertised()
             transport.close()
-    hold.set()
 
 
 def test_nothing_was_ordered(git_http: GitServer, to: Remotes) -> None:
