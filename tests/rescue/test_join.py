@@ -12,8 +12,11 @@ from perdure.cli.root import root
 from perdure.git.remotes.settings import list_remotes
 from perdure.git.wire.errors import NeedsTyping
 from perdure.rescue.join import join, plan_join
+from perdure.rescue.run import sync_by_itself
+from perdure.views.remotes import remote_rows
+from tests.conftest import git
 from tests.git_servers import PASSWORD, USER, GitServer, SshServer, bare_repository
-from tests.rescue.devices import add_backup, refs, say, sync
+from tests.rescue.devices import add_backup, clone, refs, say, sync
 
 
 def test_what_everyone_can_read_is_seen(
@@ -24,6 +27,23 @@ def test_what_everyone_can_read_is_seen(
         assert plan_join(workspace.repo, "open", f"{git_http.url}/mira.git").public
         with pytest.raises(NeedsTyping):
             plan_join(workspace.repo, "shut", f"{git_http_password.url}/mira.git")
+
+
+def test_a_public_place_pauses_what_is_sent_by_itself(
+    git_http: GitServer, companion: Path, tmp_path: Path
+) -> None:
+    place = bare_repository(git_http.folder)
+    git(companion, "push", "-q", str(place), "main")
+    second = clone(f"{git_http.url}/mira.git", tmp_path / "second")
+    say(second, "a secret")
+    with Workspace.open(second) as workspace:
+        assert sync_by_itself(workspace)
+        asked = len(git_http.requests)
+        assert sync_by_itself(workspace)
+        assert len(git_http.requests) == asked
+        (row,) = remote_rows(workspace.repo)
+    assert "anybody can read" in row.paused
+    assert refs(place) == refs(companion)
 
 
 def test_a_host_key_is_shown_first(git_ssh: SshServer, companion: Path) -> None:

@@ -28,6 +28,18 @@ if TYPE_CHECKING:
     from perdure.actions.companion.outgoing_check import HistoryFindings
 
 
+class PublicPlace(RemoteProblem):
+    """Anybody can read the place, and nobody has agreed to that."""
+
+    def __init__(self, remote: Remote) -> None:
+        super().__init__(
+            f"anybody can read {remote.url}",
+            "nothing was sent",
+            f"make it private; or remove it and add it again: perdure remote add {remote.name} "
+            "ADDRESS --public COMPANION",
+        )
+
+
 class HoldsFindings(RemoteProblem):
     """The history holds what looks like keys, or very large files.
 
@@ -51,7 +63,7 @@ def check_first_push(repo: Repository, remote: Remote, progress: Callable[[str],
 
     Raises:
         HoldsFindings: something was found that nobody has agreed to.
-        RemoteProblem: anybody can read the place, and nobody has agreed to that.
+        PublicPlace: anybody can read it, and nobody has agreed to that.
     """
     record = read_record(repo, remote.name, remote.url)
     if record.agreed and record.checked_at is not None:
@@ -61,12 +73,7 @@ def check_first_push(repo: Repository, remote: Remote, progress: Callable[[str],
         from perdure.git.wire.public import is_public
 
         if is_public(address):
-            raise RemoteProblem(
-                f"anybody can read {remote.url}",
-                "nothing was sent",
-                f"make it private; or remove it and add it again: perdure remote add {remote.name} "
-                "ADDRESS --public COMPANION",
-            )
+            raise PublicPlace(remote)
     from perdure.actions.companion.outgoing_check import search_history
 
     # Lines that no branch leads to go along, so they are refs before it is looked at what goes.

@@ -22,7 +22,7 @@ from perdure.git.wire.errors import (
     SignInRefused,
     UnknownHostKey,
 )
-from perdure.rescue.first_push import HoldsFindings, check_first_push
+from perdure.rescue.first_push import HoldsFindings, PublicPlace, check_first_push
 from perdure.rescue.guards import Side
 from perdure.rescue.sync import Sync, SyncResult, not_level
 
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from perdure.git.wire.transport import Transport
 
 
-_WAITS_FOR_SOMEBODY = (NeedsTyping, UnknownHostKey, ChangedHostKey, SignInRefused, HoldsFindings)
+_WAITS_FOR_SOMEBODY = (
+    NeedsTyping, UnknownHostKey, ChangedHostKey, SignInRefused, HoldsFindings, PublicPlace
+)  # fmt: skip
 
 
 def chosen_remotes(repo: Repository, name: str | None) -> list[Remote]:
