@@ -23,6 +23,7 @@ from perdure.git.wire.errors import (
     SAFE,
     DamagedRemote,
     NoRepositoryThere,
+    PackRefused,
     RemoteProblem,
     Unreachable,
 )
@@ -174,8 +175,12 @@ class FolderTransport:
             start_if_due(self._git_dir, packs.consolidate())
 
     def _received(self, pack: OutgoingPack) -> AbstractContextManager[object]:
-        """Store a pack; until what it returns is released, git leaves it alone."""
-        from perdure.git.packs.incoming import IncomingPack
+        """Store a pack; until what it returns is released, git leaves it alone.
+
+        Raises:
+            PackRefused: what it needs is not all there; git's own server side refuses it, too.
+        """
+        from perdure.git.packs.incoming import IncomingPack, check_incoming
         from perdure.git.packs.outgoing import pack_bytes
         from perdure.git.packs.small import PackWriter
 
@@ -185,6 +190,15 @@ class FolderTransport:
                 incoming.write(data)
             with self._reading():
                 incoming.index(self._git.store)
+            found = check_incoming(incoming, self._git.store, ())
+            missing = [each for each in found if each.kind in {"missing", "kind"}]
+            if missing:
+                raise PackRefused(
+                    f"what was to go to {self._path} is not whole: {missing[0].says} "
+                    f"({missing[0].oid})",
+                    "nothing of it stays there, and everything here is as it was",
+                    "perdure drill proves what is there already; look here with git fsck --full",
+                )
             keep = incoming.put_in_place(PackWriter(self._git.store, self._git.layout.state))
             return keep or nullcontext()
 
