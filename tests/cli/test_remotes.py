@@ -114,7 +114,7 @@ def test_what_a_place_refuses_is_named_with_its_reason(
     refused = "origin refused secret-1, secret-2: hook declined: no secrets, please"
     assert refused in typed("push", code=1).stderr
     listed = typed("remote", "list").stdout
-    assert "has every turn; another change, a branch or a tag is not there yet" in listed
+    assert "has every turn and change; a branch or a tag is not there yet" in listed
     assert f"the last try failed: {refused}" in listed
     for name in ("secret-1", "secret-2", "gone"):
         typed("branch", "--delete", name, "--yes")

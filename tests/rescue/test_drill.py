@@ -25,6 +25,7 @@ from perdure.rescue.drill.news import Unsure, fetched_since
 from perdure.rescue.drill.report import Depth, DrillReport, Verdict
 from perdure.rescue.drill.run import drill
 from perdure.views.proof import ProofState, due_notices, proof_state
+from perdure.views.remotes import at_risk, remote_rows
 from tests.cli.command import run_command
 from tests.conftest import git, no_room
 from tests.git_servers import GitServer, bare_repository
@@ -147,13 +148,15 @@ def test_the_command_says_proven_at_risk_and_broken_by_its_exit_code(
     assert code(backed_up) == 1
     assert code(backed_up, "--last") == 1
     assert code(backed_up, "--deep") == 2
-    assert code(backed_up, "nowhere") == 1
+    assert code(backed_up, "nowhere") == 2
 
 
 def test_without_a_remote_it_says_so(companion: Path) -> None:
-    done = run_command("drill", cwd=companion)
-    assert done.returncode == 1
-    assert "no remote yet" in done.stderr
+    for command in ("drill", "backup"):
+        done = run_command(command, "--json", cwd=companion)
+        assert done.returncode == 3
+        assert "no remote yet" in done.stderr
+        assert json.loads(done.stdout) == {"state": None, "remotes": []}
 
 
 def test_a_missing_object_is_named(backed_up: Path, place: Path) -> None:
@@ -339,6 +342,29 @@ def test_backup_says_what_is_unproven(backed_up: Path) -> None:
     assert "1 turn newer than the proof" in done.stderr
 
 
+def test_backup_goes_on_where_one_remote_fails(backed_up: Path, tmp_path: Path) -> None:
+    add_backup(backed_up, tmp_path / "away.git", name="away")
+    shutil.rmtree(tmp_path / "away.git")
+    say(backed_up, "to the other one")
+    done = run_command("backup", "--yes", "--json", cwd=backed_up)
+    assert done.returncode == 3
+    assert "no restore is proven" in done.stderr
+    found = json.loads(done.stdout)
+    assert found["state"]["turns_on_no_remote"] == 0
+    rows = {each["remote"]: each for each in found["remotes"]}
+    assert rows["origin"]["level"] is True
+    assert rows["away"]["level"] is False
+    assert rows["away"]["problem"]
+    drilled(backed_up)
+    assert state(backed_up).is_well
+    assert run_command("backup", "--yes", cwd=backed_up).returncode == 3
+
+
+def test_a_pull_does_not_say_that_a_remote_has_everything(backed_up: Path) -> None:
+    say(backed_up, "not there yet")
+    assert run_command("pull", cwd=backed_up).stdout == "origin has nothing new.\n"
+
+
 def test_a_quick_drill_takes_only_what_is_new(backed_up: Path) -> None:
     assert drilled(backed_up, depth="quick").depth == "full"
     nothing = drilled(backed_up, depth="quick")
@@ -496,6 +522,63 @@ def test_a_remote_that_went_back_takes_its_proof_along(backed_up: Path, place: P
     git(place, "update-ref", "refs/heads/main", "main~1")
     git(backed_up, "fetch", "-q", "origin")
     assert not state(backed_up).is_proven
+
+
+def test_what_a_remote_that_went_back_lost_is_on_no_remote(backed_up: Path, place: Path) -> None:
+    drilled(backed_up)
+    git(place, "update-ref", "refs/heads/main", git(backed_up, "rev-parse", "HEAD~1").strip())
+    assert run_command("sync", cwd=backed_up).returncode == 1
+    with Repository.open(backed_up) as repo:
+        risk = at_risk(repo)
+    assert risk is not None
+    assert str(risk).startswith("1 turn on no remote, oldest ")
+    assert state(backed_up).on_none.turns == 1
+
+
+def test_an_undone_turn_that_no_remote_has_is_at_risk(backed_up: Path) -> None:
+    drilled(backed_up)
+    say(backed_up, "not to be lost")
+    assert run_command("undo", "-y", cwd=backed_up).returncode == 0
+    assert "1 turn on no remote" in str(state(backed_up))
+    assert not state(backed_up).is_well
+    assert code(backed_up, "--quick") == 3
+    sync(backed_up)
+    assert code(backed_up, "--quick") == 0
+
+
+def test_a_change_of_the_persona_that_no_remote_has_is_at_risk(backed_up: Path) -> None:
+    drilled(backed_up)
+    (backed_up / "persona" / "99-more.md").write_text("She loves tea.\n", encoding="utf-8")
+    git(backed_up, "add", "persona")
+    git(backed_up, "commit", "-qm", "She loves tea")
+    assert "1 change on no remote" in str(state(backed_up))
+    with Repository.open(backed_up) as repo:
+        (row,) = remote_rows(repo)
+    assert row.state.startswith("1 change not there yet")
+    assert code(backed_up) == 3
+    sync(backed_up)
+    assert "1 change newer than the proof" in str(state(backed_up))
+    assert code(backed_up) == 0
+
+
+def test_what_only_an_old_proof_covers_is_newer_than_the_proof(
+    backed_up: Path, tmp_path: Path
+) -> None:
+    add_backup(backed_up, tmp_path / "behind.git", name="behind")
+    sync(backed_up, "behind")
+    say(backed_up, "only on one of them")
+    sync(backed_up, "origin")
+    drilled(backed_up, "origin")
+    with Repository.open(backed_up) as repo:
+        remote = find_remote(repo, "origin")
+        record = read_drills(repo, "origin", remote.url)
+        assert record.proof is not None
+        old = msgspec.structs.replace(record.proof, at=record.proof.at - 8 * 86400)
+        write_drills(repo, "origin", msgspec.structs.replace(record, proof=old))
+    drilled(backed_up, "behind")
+    assert "1 turn newer than the proof" in str(state(backed_up))
+    drilled(backed_up, "origin")
+    assert str(state(backed_up)).endswith("0 turns at risk")
 
 
 def test_a_word_after_a_week_without_a_proof_is_said_once(backed_up: Path) -> None:

@@ -14,8 +14,7 @@ from perdure.git.remotes.record import read_record
 from perdure.git.remotes.settings import Remote, list_remotes
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
-from perdure.plural import plural
-from perdure.views.remotes import AtRisk, age_text, turns_beyond
+from perdure.views.remotes import AtRisk, age_text, held_by, turns_beyond
 
 STALE = timedelta(days=7)
 """Age of a proof from which on another one is due."""
@@ -30,8 +29,8 @@ class ProofState:
     Attributes:
         age: of the newest proof; None: there is none, or its time is not to be believed.
         is_proven: whether a restore from some remote worked, and that remote has not gone back.
-        newer: turns that are on a remote, and in no proof.
-        on_none: turns that are on no remote.
+        newer: turns and changes that are on a remote, and in no proof, or in an old one only.
+        on_none: turns and changes that are on no remote.
         failure: why no restore from some remote is possible, with its name; "" for none.
     """
 
@@ -49,24 +48,23 @@ class ProofState:
     @property
     def is_well(self) -> bool:
         """Whether a restore is proven, and nothing would be missing after it."""
-        at_risk = self.newer.turns or self.on_none.turns
+        at_risk = self.newer or self.on_none
         return self.is_proven and not (self.is_stale or at_risk or self.failure)
 
     def __str__(self) -> str:
         if self.failure:
             return self.failure
         if not self.is_proven:
-            risk = f", {self.on_none}" if self.on_none.turns else ""
+            risk = f", {self.on_none}" if self.on_none else ""
             return f"no restore is proven{risk}"
         when = f"{age_text(self.age)} ago" if self.age is not None else "at an unknown time"
         return f"restore proven {when}, {self.risk_text()}"
 
     def risk_text(self) -> str:
         """The turns that a restore would not bring back."""
-        parts = [str(self.on_none)] if self.on_none.turns else []
-        if self.newer.turns:
-            more = "" if self.newer.is_all else "more than "
-            parts.append(f"{more}{plural(self.newer.turns, 'turn')} newer than the proof")
+        parts = [str(self.on_none)] if self.on_none else []
+        if self.newer:
+            parts.append(f"{self.newer.count_text()} newer than the proof")
         return ", ".join(parts) or "0 turns at risk"
 
     def to_dict(self) -> dict[str, object]:
@@ -77,6 +75,8 @@ class ProofState:
             "age_seconds": int(self.age.total_seconds()) if self.age is not None else None,
             "turns_on_no_remote": self.on_none.turns,
             "turns_newer_than_proof": self.newer.turns,
+            "changes_on_no_remote": self.on_none.changes,
+            "changes_newer_than_proof": self.newer.changes,
             "failure": self.failure or None,
         }
 
@@ -101,16 +101,25 @@ def proof_state(repo: Repository) -> ProofState | None:
         if record.proof is not None and (not went_back(repo, each, record.proof))
     ]
     failure = next((record.failure for _, record in records if record.failure), "")
-    agreed = (read_record(repo, each.name, each.url).agreed for each in remotes)
-    there = {oid for tips in agreed for oid in tips.values()}
+    there = {
+        oid
+        for each in remotes
+        for oid in held_by(repo, each.name, read_record(repo, each.name, each.url))
+    }
     covered = {oid for proof in proofs for oid in proof.covers}
     on_none = turns_beyond(repo, there | covered)
     if not proofs:
         return ProofState(None, False, AtRisk(), on_none, failure)
-    beyond = turns_beyond(repo, covered)
-    newer = AtRisk(max(0, beyond.turns - on_none.turns), is_all=beyond.is_all)
-    newest = max(proofs, key=lambda proof: proof.at)
-    return ProofState(_age(repo, newest), True, newer, on_none, failure)
+    ages = [(_age(repo, proof), proof) for proof in proofs]
+    fresh = [proof for age, proof in ages if age is not None and age <= STALE]
+    beyond = turns_beyond(repo, {oid for proof in fresh or proofs for oid in proof.covers})
+    newer = AtRisk(
+        max(0, beyond.turns - on_none.turns),
+        is_all=beyond.is_all,
+        changes=max(0, beyond.changes - on_none.changes),
+    )
+    age = min((age for age, _ in ages if age is not None), default=None)
+    return ProofState(age, True, newer, on_none, failure)
 
 
 def due_notices(repo: Repository) -> list[Notice]:

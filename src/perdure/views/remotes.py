@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perdure.companion.clock import now
 from perdure.companion.config.settings import SyncPolicy
 from perdure.git.operations.branches import branches
-from perdure.git.refs.refs import HEADS, TAGS
+from perdure.git.refs.refs import HEADS, REMOTES, TAGS
+from perdure.git.remotes.kept import kept_commits
 from perdure.git.remotes.record import RemoteRecord, read_record
 from perdure.git.remotes.settings import list_remotes
 from perdure.git.repository.repository import Repository
 from perdure.plural import plural
 from perdure.snapshot.revisions.ahead import MOST, commits_ahead
-from perdure.snapshot.revisions.program_commits import turn_of_commit
+from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of_commit
 
 _DELAYS: dict[SyncPolicy, timedelta] = {
     "each turn": timedelta(minutes=1),
@@ -27,29 +28,42 @@ _DELAYS: dict[SyncPolicy, timedelta] = {
 
 @dataclass(frozen=True, slots=True)
 class AtRisk:
-    """Turns that are on this machine alone.
+    """Turns and changes that are on this machine alone.
 
     Attributes:
-        turns: how many.
-        oldest: when the oldest of them was committed; None: there is none.
+        turns: how many turns.
+        oldest: when the oldest of all was committed; None: there is none.
         is_all: False where there are more than were counted.
+        changes: commits that are no turns, such as those of the persona or memory; the program's
+            own do not count.
     """
 
     turns: int = 0
     oldest: datetime | None = None
     is_all: bool = True
+    changes: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.turns or self.changes)
 
     def __str__(self) -> str:
-        if not self.turns:
+        if not self:
             return "no turn is on this machine alone"
-        more = "" if self.is_all else "more than "
         age = f", oldest {age_text(now() - self.oldest)}" if self.oldest else ""
-        return f"{more}{plural(self.turns, 'turn')} on no remote{age}"
+        return f"{self.count_text()} on no remote{age}"
+
+    def count_text(self) -> str:
+        """The turns; the other changes where there are no turns."""
+        more = "" if self.is_all else "more than "
+        if self.turns or not self.changes:
+            return f"{more}{plural(self.turns, 'turn')}"
+        return f"{more}{plural(self.changes, 'change')}"
 
     def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "turns": self.turns,
+            "changes": self.changes,
             "oldest": self.oldest.isoformat() if self.oldest else None,
             "all": self.is_all,
         }
@@ -93,7 +107,17 @@ def at_risk(repo: Repository) -> AtRisk | None:
     if not remotes:
         return None
     records = [read_record(repo, each.name, each.url) for each in remotes]
-    return turns_beyond(repo, [oid for record in records for oid in record.agreed.values()])
+    held = (held_by(repo, each.name, record) for each, record in zip(remotes, records, strict=True))
+    return turns_beyond(repo, [oid for found in held for oid in found])
+
+
+def held_by(repo: Repository, name: str, record: RemoteRecord) -> list[str]:
+    """The ids that a remote has, as it was last seen: it may have gone back since both agreed."""
+    if not record.agreed:
+        return []
+    seen = repo.parts().refs.names(f"{REMOTES}{name}/")
+    rest = [oid for ref, oid in record.agreed.items() if not (seen and ref.startswith(HEADS))]
+    return [*seen.values(), *rest]
 
 
 def backup_warning(repo: Repository, policy: SyncPolicy) -> str:
@@ -116,7 +140,7 @@ def backup_warning(repo: Repository, policy: SyncPolicy) -> str:
 
 
 def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteRow:
-    lacks = turns_beyond(repo, record.agreed.values())
+    lacks = turns_beyond(repo, held_by(repo, name, record))
     refs = repo.parts().refs
     synced = None
     if record.synced_at is not None:
@@ -126,10 +150,10 @@ def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteR
         state = f"paused: {paused}"
     elif not record.agreed:
         state = "nothing was pushed there yet"
-    elif lacks.turns:
-        state = f"{plural(lacks.turns, 'turn')} not there yet"
+    elif lacks:
+        state = f"{lacks.count_text()} not there yet"
     elif not record.has({**refs.names(HEADS), **refs.names(TAGS)}):
-        state = "has every turn; another change, a branch or a tag is not there yet"
+        state = "has every turn and change; a branch or a tag is not there yet"
     else:
         state = "has everything"
     if synced is not None:
@@ -140,22 +164,35 @@ def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteR
 
 
 def turns_beyond(repo: Repository, known: Iterable[str]) -> AtRisk:
-    """The turns of all branches that some commits do not have in their past."""
+    """What branches and hidden lines have, and some commits have not in their past."""
     parts = repo.parts()
     kept = [
         oid for oid in set(known) if parts.store.has(oid) and parts.store.size(oid)[0] == b"commit"
     ]
-    seen: set[str] = set()
+    program = ProgramCommits(repo)
     turns: dict[str, datetime] = {}
-    for branch in branches(repo):
-        for info in commits_ahead(repo, branch.commit, [*kept, *seen]):
+    changes: dict[str, datetime] = {}
+    for tip in dict.fromkeys([*(each.commit for each in branches(repo)), *kept_commits(repo)]):
+        for info in commits_ahead(repo, tip, kept):
             turn = turn_of_commit(info)
             if turn is not None and info.subject.startswith("turn: "):
                 turns[str(turn)] = info.committed_at
-            if len(turns) >= MOST:
-                return AtRisk(len(turns), min(turns.values()), is_all=False)
-        seen.add(branch.commit)
-    return AtRisk(len(turns), min(turns.values(), default=None))
+            elif not program.is_own(info):
+                changes[info.id] = info.committed_at
+            if len(turns) >= MOST or len(changes) >= MOST:
+                break
+        else:
+            kept.append(tip)
+            continue
+        return _found(turns, changes, is_all=False)
+    return _found(turns, changes, is_all=True)
+
+
+def _found(
+    turns: Mapping[str, datetime], changes: Mapping[str, datetime], *, is_all: bool
+) -> AtRisk:
+    oldest = min([*turns.values(), *changes.values()], default=None)
+    return AtRisk(len(turns), oldest, is_all, len(changes))
 
 
 def age_text(age: timedelta) -> str:

@@ -9,6 +9,7 @@ import click
 
 from perdure.cli.render.output import as_json, print_line
 from perdure.cli.render.progress import SpokenProgress
+from perdure.cli.render.proof import BROKEN, UNPROVEN, end_by_state
 from perdure.cli.target import open_workspace, usual_options
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from perdure.git.remotes.settings import Remote
     from perdure.git.repository.repository import Repository
     from perdure.rescue.drill.report import Depth
-
-_UNPROVEN = 3
 
 
 @click.command("drill")
@@ -49,6 +48,7 @@ def command(remote: str | None, depth: Depth, *, last: bool) -> None:
     The exit code is 0 if a restore is proven and no turn is at risk; 3 if it is not proven, too
     old, or a turn is on no remote or newer than the proof; 1 if a backup cannot be restored.
     """
+    from perdure.git.remotes.settings import list_remotes
     from perdure.rescue.drill.run import drill
     from perdure.rescue.run import chosen_remotes
     from perdure.views.proof import proof_state
@@ -56,7 +56,11 @@ def command(remote: str | None, depth: Depth, *, last: bool) -> None:
     progress = SpokenProgress()
     with open_workspace(reading=True) as workspace:
         repo = workspace.repo
-        remotes = chosen_remotes(repo, remote)
+        known = list_remotes(repo)
+        if remote is not None and known and remote not in {each.name for each in known}:
+            names = ", ".join(each.name for each in known)
+            raise click.UsageError(f"There is no remote {remote!r}. There are: {names}")
+        remotes = chosen_remotes(repo, remote) if known else []
         if last:
             reports = [_last(repo, each) for each in remotes]
         else:
@@ -66,9 +70,11 @@ def command(remote: str | None, depth: Depth, *, last: bool) -> None:
             ]
         progress.clear()
         state = proof_state(repo)
+    is_json = as_json({"state": state.to_dict() if state else None, "remotes": reports})
     if state is None:
+        end_by_state(state)
         return
-    if not as_json({"state": state.to_dict(), "remotes": reports}):
+    if not is_json:
         from perdure.cli.render.drill import report_lines
 
         for report in reports:
@@ -77,9 +83,9 @@ def command(remote: str | None, depth: Depth, *, last: bool) -> None:
         print_line(f"{str(state)[:1].upper()}{str(state)[1:]}.")
     verdicts = {report.get("verdict") for report in reports}
     if "broken" in verdicts:
-        sys.exit(1)
+        sys.exit(BROKEN)
     if verdicts != {"proven"} or not state.is_well:
-        sys.exit(_UNPROVEN)
+        sys.exit(UNPROVEN)
 
 
 def _voices(repo: Repository) -> list[BackendSpec]:

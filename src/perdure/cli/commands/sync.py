@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -10,6 +10,7 @@ import click
 from perdure.cli.options import given, yes_option
 from perdure.cli.render.output import as_json, print_line
 from perdure.cli.render.progress import SpokenProgress
+from perdure.cli.render.proof import end_by_state
 from perdure.cli.target import open_repository, open_workspace, usual_options
 from perdure.plural import plural
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from perdure.git.errors import HistoryError
     from perdure.git.remotes.settings import Remote
     from perdure.rescue.sync import SyncResult
-
-_UNPROVEN = 3
 
 keep_option = click.option(
     "--keep",
@@ -78,16 +77,23 @@ def pull(remote: str | None, keep: Literal["here", "there"] | None) -> None:
 def backup() -> None:
     """Push to every remote, and say what is not proven to be safe.
 
-    Exit code 3: something is on no remote, or no restore is proven (perdure drill).
+    The exit code is 0 if a restore is proven and no turn is at risk; 3 if a remote could not be
+    pushed to, no restore is proven (perdure drill), or a turn is on no remote or newer than the
+    proof; 1 if the last drill found a backup that cannot be restored.
     """
     from perdure.views.proof import proof_state
 
-    _run(None, takes=False)
+    with open_repository() as repo:
+        done = _Done() if proof_state(repo) is None else None
+    if done is None:
+        done = _synced(None, takes=False)
     with open_repository() as repo:
         state = proof_state(repo)
-    if state is not None and not state.is_well:
-        print_line(f"perdure: {state}. To prove that a restore works: perdure drill", err=True)
-        sys.exit(_UNPROVEN)
+    if not as_json({"state": state.to_dict() if state else None, "remotes": done.to_dicts()}):
+        done.print()
+    for problem in done.problems():
+        print_line(f"perdure: {problem}", err=True)
+    end_by_state(state, is_whole=not done.problems())
 
 
 def _run(
@@ -97,36 +103,80 @@ def _run(
     gives: bool = True,
     keep: Literal["here", "there"] | None = None,
 ) -> None:
+    done = _synced(name, takes=takes, gives=gives, keep=keep)
+    if not as_json(done.to_dicts()):
+        done.print(gives=gives)
+    problems = done.problems()
+    for problem in problems[:-1]:
+        print_line(f"perdure: {problem}", err=True)
+    if problems:
+        raise problems[-1]
+
+
+@dataclass
+class _Done:
+    """What came of syncing with one or several remotes."""
+
+    results: list[SyncResult] = field(default_factory=list)
+    failed: list[tuple[Remote, HistoryError]] = field(default_factory=list)
+    conflicts: int = 0
+
+    def problems(self) -> list[HistoryError]:
+        """What went wrong, and what was left undone."""
+        from perdure.rescue.sync import not_level
+
+        found: list[HistoryError] = [problem for _, problem in self.failed]
+        return found + [each for result in self.results if (each := not_level(result)) is not None]
+
+    def to_dicts(self) -> list[dict[str, object]]:
+        """As plain data, a remote each."""
+        rows = [result.to_dict() for result in self.results]
+        return rows + [
+            {"remote": remote.name, "level": False, "problem": problem.what}
+            for remote, problem in self.failed
+        ]
+
+    def print(self, *, gives: bool = True) -> None:
+        """Say it in lines for people; what went wrong is left out."""
+        from perdure.cli.render.sync import result_lines
+
+        for result in self.results:
+            for line in result_lines(result, gives=gives):
+                print_line(line)
+        if self.conflicts:
+            differ = plural(self.conflicts, "place differs", "places differ")
+            print_line(f"{differ} between your devices. To see both: perdure conflicts")
+
+
+def _synced(
+    name: str | None,
+    *,
+    takes: bool = True,
+    gives: bool = True,
+    keep: Literal["here", "there"] | None = None,
+) -> _Done:
+    """Sync with the remote of that name, or with all. Raises HistoryError where none is there."""
     from perdure.git.errors import HistoryError
     from perdure.rescue.run import chosen_remotes, sync_each
 
     progress = SpokenProgress()
-    done: list[SyncResult] = []
-    problems: list[HistoryError] = []
+    done = _Done()
     with open_workspace() as workspace:
         remotes = [_keep_secret(workspace, each) for each in chosen_remotes(workspace.repo, name)]
         if gives:
             for remote in remotes:
                 _agree_to_first_push(workspace, remote, progress)
-        for _, found in sync_each(
+        for remote, found in sync_each(
             workspace, remotes, takes=takes, gives=gives, keep=keep, progress=progress
         ):
             progress.clear()
             if isinstance(found, HistoryError):
-                problems.append(found)
+                done.failed.append((remote, found))
             else:
-                done.append(found)
-        places = _places(workspace) if any(each.came for each in done) else 0
-    if not as_json([each.to_dict() for each in done]):
-        from perdure.cli.render.sync import result_lines
-
-        for result in done:
-            for line in result_lines(result):
-                print_line(line)
-        if places:
-            differ = plural(places, "place differs", "places differ")
-            print_line(f"{differ} between your devices. To see both: perdure conflicts")
-    _end(done, problems)
+                done.results.append(found)
+        if any(each.came for each in done.results):
+            done.conflicts = _places(workspace)
+    return done
 
 
 def _keep_secret(workspace: Workspace, remote: Remote) -> Remote:
@@ -181,15 +231,3 @@ def _agree_to_first_push(workspace: Workspace, remote: Remote, progress: SpokenP
             accept(workspace.repo, problem.findings, remote.url)
     except RemoteProblem:
         return
-
-
-def _end(done: list[SyncResult], problems: list[HistoryError]) -> None:
-    """Fail with the first problem; the others are said before it."""
-    from perdure.rescue.sync import not_level
-
-    left = [problem for result in done if (problem := not_level(result)) is not None]
-    found = [*problems, *left]
-    for each in found[:-1]:
-        print_line(f"perdure: {each}", err=True)
-    if found:
-        raise found[-1]

@@ -21,8 +21,8 @@ _NAMED = 10
 """Branches and tags that are named one by one."""
 
 
-def result_lines(result: SyncResult) -> Iterator[str]:
-    """What came and what went, one line each."""
+def result_lines(result: SyncResult, *, gives: bool = True) -> Iterator[str]:
+    """What came and what went, one line each; ``gives``: whether anything was to go."""
     yield from _moved(f"From {result.remote}", result.came)
     for ref in result.merged:
         yield f"Both sides had something new on {short_name(ref)}; it is brought together."
@@ -43,7 +43,8 @@ def result_lines(result: SyncResult) -> Iterator[str]:
     if any(ref.startswith(KEPT) for ref in result.refused):
         yield f"{result.remote} takes no kept lines: what you undid or deleted stays here only."
     if result.is_level and not (result.came or result.sent or result.gone):
-        yield f"{result.remote} has everything already."
+        nothing = "has everything already" if gives else "has nothing new"
+        yield f"{result.remote} {nothing}."
 
 
 def _moved(start: str, refs: dict[str, Ahead]) -> Iterator[str]:

@@ -72,11 +72,10 @@ class Comparison:
             )
             return
         lacks = turns_beyond(self._here, known)
-        if lacks.turns:
-            more = "" if lacks.is_all else "more than "
+        if lacks:
             self._report.add(
                 Verdict.UNPROVEN,
-                f"{more}{plural(lacks.turns, 'turn')} of this companion did not come back",
+                f"{lacks.count_text()} of this companion did not come back",
                 self._push(),
             )
 
