@@ -65,8 +65,11 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol() -> Iterator[None]:
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """End a test that hangs; whatever it starts hears the signals that are sent to it."""
+    if item.get_closest_marker("long") is not None:
+        with default_signals():
+            return (yield)
     faulthandler.dump_traceback_later(_LONGEST_TEST + _LONGEST_END, exit=True, file=_stderr[0])
     signal.signal(signal.SIGALRM, _fail)
     signal.setitimer(signal.ITIMER_REAL, _LONGEST_TEST)
