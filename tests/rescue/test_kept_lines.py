@@ -17,6 +17,7 @@ from perdure.git.operations import log as oplog
 from perdure.git.operations.branches import drop_branch, start_branch, switch
 from perdure.git.remotes.kept import keep_lines, lines_to_keep
 from perdure.git.repository.repository import Repository
+from perdure.rescue.sync import SyncResult, not_level
 from tests.cli.command import run_command
 from tests.conftest import git
 from tests.rescue.devices import add_backup, clone, edit, refs, say, sync, words
@@ -145,3 +146,9 @@ def test_the_command_lists_them(companion: Path) -> None:
     undo(companion)
     assert "two  (1 turn" in listed()
     assert [row["last_words"] for row in json.loads(listed("--json"))] == ["two"]
+
+
+def test_a_kept_line_that_waits_is_named_in_words() -> None:
+    problem = not_level(SyncResult("origin", waits={f"refs/perdure/kept/{'a' * 40}": "too new"}))
+    assert problem is not None
+    assert problem.what == "a kept line of origin waits: too new"

@@ -339,8 +339,9 @@ def not_level(result: SyncResult) -> RemoteProblem | None:
         )
     if result.waits:
         ref, reason = next(iter(result.waits.items()))
+        what = "a kept line" if ref.startswith(KEPT) else short_name(ref)
         return RemoteProblem(
-            f"{short_name(ref)} of {name} waits: {reason}",
+            f"{what} of {name} waits: {reason}",
             "both sides stay as they are",
             f"perdure sync {name}",
         )
