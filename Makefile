@@ -43,6 +43,7 @@ $(VENV)/bin/python:
 $(RUN_STAMP): pyproject.toml | $(VENV)/bin/python
 	@echo "Setting up $(VENV) …"
 	$(BIN)/python -m pip install --quiet --editable '.[embedded]'
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(STAMP): pyproject.toml | $(VENV)/bin/python

@@ -200,6 +200,7 @@ class _Backend(http.server.BaseHTTPRequestHandler):
     """A bridge to the CGI program, which streams both ways."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as web servers do
     server_state: GitServer
     wanted: str
     processes: Children

@@ -7,6 +7,10 @@ wait for the desktop's bus: call this in a thread where a screen waits.
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 
 class KeyringRefused(Exception):
     """The keyring is locked, or in trouble. ``str()`` is the kind of its own error."""
@@ -21,6 +25,8 @@ def keyring_ready() -> bool:
 
     Looking for one imports every keyring there is and may ask the desktop's bus.
     """
+    if not _may_exist():
+        return False
     try:
         import keyring
 
@@ -41,6 +47,8 @@ def read_secret(service: str, user: str) -> str:
         NoKeyring: this machine has none.
         KeyringRefused: it is locked, or in trouble.
     """
+    if not _may_exist():
+        raise NoKeyring
     import keyring
     import keyring.errors
 
@@ -68,3 +76,35 @@ def store_secret(service: str, user: str, secret: str) -> bool:
         return keyring.get_password(service, user) == secret
     except Exception as error:  # noqa: BLE001 - as above
         raise KeyringRefused(type(error).__name__) from None
+
+
+def _may_exist() -> bool:
+    """Whether a keyring can answer, as far as that is seen without looking for one.
+
+    On Linux those that come with the package are reached by the desktop's bus. To find out that
+    there is none, the package imports them all and runs a compiler: a third of a second, which a
+    server without a desktop would pay at each push.
+    """
+    if sys.platform != "linux" or os.environ.get("PYTHON_KEYRING_BACKEND"):
+        return True
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return (
+        bool(os.environ.get("DBUS_SESSION_BUS_ADDRESS"))
+        or Path(runtime, "bus").exists()
+        or Path(settings, "python_keyring", "keyringrc.cfg").exists()
+        or _has_others()
+    )
+
+
+def _has_others() -> bool:
+    """Whether another package brings a keyring; importing `importlib.metadata` takes too long."""
+    for place in sys.path:
+        for file in Path(place).glob("*.dist-info/entry_points.txt"):
+            if not file.parent.name.startswith("keyring-"):
+                try:
+                    if b"[keyring.backends]" in file.read_bytes():
+                        return True
+                except OSError:
+                    return True
+    return False

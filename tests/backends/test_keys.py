@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import keyring
 import keyring.backend
@@ -15,7 +16,7 @@ from keyring.compat.properties import classproperty
 
 from perdure.backends import keys
 from perdure.backends.errors import AuthenticationFailed, BadParameter
-from perdure.system_keyring import keyring_ready
+from perdure.system_keyring import NoKeyring, keyring_ready, read_secret
 
 
 class Memory(keyring.backend.KeyringBackend):
@@ -183,3 +184,25 @@ def test_only_a_key_is_stored(memory: Memory, secret: str) -> None:
         keys.store("perdure", "me", secret)
     assert memory.kept == {}
     assert keys.loaded_secrets() == frozenset()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system has a keyring")
+def test_a_keyring_is_looked_for_only_where_there_may_be_one(
+    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHON_KEYRING_BACKEND")
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert not keyring_ready()
+    with pytest.raises(NoKeyring):
+        read_secret("perdure", "anybody")
+    for sign in ("bus", "python_keyring/keyringrc.cfg", "other-1.0.dist-info/entry_points.txt"):
+        file = tmp_path / sign
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("[keyring.backends]\nother = other\n")
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(tmp_path)
+            assert keyring_ready()
+        file.unlink()
+        assert not keyring_ready()

@@ -6,8 +6,19 @@ import errno
 import io
 import os
 import sys
+from typing import NoReturn
 
 from perdure import __version__
+
+
+def run() -> NoReturn:
+    """What is installed as the command: `main`, and the process ends with it."""
+    try:
+        code: object = main()
+    except SystemExit as end:
+        code = end.code
+    _leave(code)
+    raise SystemExit(code)
 
 
 def main() -> int:
@@ -36,6 +47,23 @@ def main() -> int:
     finally:
         _end_on_interrupt()
     return 1
+
+
+def _leave(code: object) -> None:
+    """End the process at once, where nothing is left to do but to free every module.
+
+    Python takes 12 to 25 ms for that, a tenth of what a push may take. Not where a thread may be at
+    work, or where what was printed cannot be written: Python then waits, and says what is wrong.
+    """
+    threading = sys.modules.get("threading")
+    if not isinstance(code, int | None) or (threading and threading.active_count() > 1):
+        return
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code or 0)
 
 
 def _end_on_interrupt() -> None:
@@ -97,4 +125,4 @@ def _explain(problem: Exception) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

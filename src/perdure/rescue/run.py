@@ -29,6 +29,7 @@ from perdure.rescue.sync import Sync, SyncResult, not_level
 if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
     from perdure.git.repository.repository import Repository
+    from perdure.git.wire.connect import EarlyConnection
     from perdure.git.wire.transport import Transport
 
 
@@ -56,9 +57,9 @@ def chosen_remotes(repo: Repository, name: str | None) -> list[Remote]:
 
 
 @contextmanager
-def opened(remote: Remote) -> Iterator[Transport]:
+def opened(remote: Remote, early: EarlyConnection | None = None) -> Iterator[Transport]:
     """The way to a remote. Raises RemoteProblem."""
-    transport = connect(parse_address(remote.url), name=remote.name)
+    transport = connect(parse_address(remote.url), name=remote.name, early=early)
     try:
         yield transport
     finally:
@@ -101,12 +102,13 @@ def sync_with(
     gives: bool = True,
     keep: Side | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    early: EarlyConnection | None = None,
 ) -> SyncResult:
     """Sync with one remote. Arguments and errors: `Sync`, `check_first_push`, `keep_secret`."""
     remote = keep_secret(workspace.repo, remote)
     if gives:
         check_first_push(workspace.repo, remote, progress)
-    with opened(remote) as transport:
+    with opened(remote, early) as transport:
         sync = Sync(
             workspace, remote, transport, takes=takes, gives=gives, keep=keep, progress=progress
         )
@@ -159,6 +161,7 @@ def sync_each(
     gives: bool = True,
     keep: Side | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    early: EarlyConnection | None = None,
 ) -> Iterator[tuple[Remote, SyncResult | HistoryError]]:
     """Sync with several remotes, one after another; one that fails keeps none from its turn."""
     for remote in remotes:
@@ -166,7 +169,13 @@ def sync_each(
             yield (
                 remote,
                 sync_with(
-                    workspace, remote, takes=takes, gives=gives, keep=keep, progress=progress
+                    workspace,
+                    remote,
+                    takes=takes,
+                    gives=gives,
+                    keep=keep,
+                    progress=progress,
+                    early=early,
                 ),
             )
         except HistoryError as problem:

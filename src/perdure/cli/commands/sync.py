@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,7 @@ from perdure.cli.options import given, yes_option
 from perdure.cli.render.output import as_json, print_line
 from perdure.cli.render.progress import SpokenProgress
 from perdure.cli.render.proof import end_by_state
-from perdure.cli.target import open_repository, open_workspace, usual_options
+from perdure.cli.target import announced, chosen_companion, open_repository, usual_options
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -157,25 +158,38 @@ def _synced(
 ) -> _Done:
     """Sync with the remote of that name, or with all. Raises HistoryError where none is there."""
     from perdure.git.errors import HistoryError
-    from perdure.rescue.run import chosen_remotes, sync_each
+    from perdure.git.remotes.early import connected_early
 
     progress = SpokenProgress()
     done = _Done()
-    with open_workspace() as workspace:
-        remotes = [_keep_secret(workspace, each) for each in chosen_remotes(workspace.repo, name)]
-        if gives:
-            for remote in remotes:
-                _agree_to_first_push(workspace, remote, progress)
-        for remote, found in sync_each(
-            workspace, remotes, takes=takes, gives=gives, keep=keep, progress=progress
-        ):
-            progress.clear()
-            if isinstance(found, HistoryError):
-                done.failed.append((remote, found))
-            else:
-                done.results.append(found)
-        if any(each.came for each in done.results):
-            done.conflicts = _places(workspace)
+    path = announced(chosen_companion())
+    with connected_early(path, name) if gives else nullcontext() as early:
+        # While the remote answers.
+        from perdure.actions.workspace import Workspace
+        from perdure.rescue.run import chosen_remotes, sync_each
+
+        with Workspace.open(path) as workspace:
+            chosen = chosen_remotes(workspace.repo, name)
+            remotes = [_keep_secret(workspace, each) for each in chosen]
+            if gives:
+                for remote in remotes:
+                    _agree_to_first_push(workspace, remote, progress)
+            for remote, found in sync_each(
+                workspace,
+                remotes,
+                takes=takes,
+                gives=gives,
+                keep=keep,
+                progress=progress,
+                early=early,
+            ):
+                progress.clear()
+                if isinstance(found, HistoryError):
+                    done.failed.append((remote, found))
+                else:
+                    done.results.append(found)
+            if any(each.came for each in done.results):
+                done.conflicts = _places(workspace)
     return done
 
 

@@ -40,12 +40,17 @@ class Remote:
 
 
 def list_remotes(repo: Repository) -> list[Remote]:
-    """The remotes, sorted by name; the first address of each.
+    """The remotes, sorted by name; the first address of each. See `remotes_in`."""
+    return remotes_in(repo.git_dir)
+
+
+def remotes_in(git_dir: Path) -> list[Remote]:
+    """The remotes that a git folder's configuration has.
 
     A name that no ref can have is left out: it comes from a folder of others, and would be a path.
     """
     found: dict[str, str] = {}
-    for key, value in pairs(_text(_path(repo))):
+    for key, value in pairs(_text(git_dir / "config")):
         if key.startswith("remote.") and key.endswith(".url"):
             found.setdefault(key.removeprefix("remote.").removesuffix(".url"), value)
     return [

@@ -548,18 +548,20 @@ class _Haves:
             queue = coming
 
 
-def web_transport(address: Address, name: str) -> ClientTransport:
-    """A transport by http or https."""
+def web_transport(address: Address, name: str, begun: WebServer | None = None) -> ClientTransport:
+    """A transport by http or https; ``begun``: the server, if it was asked already."""
     from perdure.git.wire.credentials import Credentials
     from perdure.git.wire.http import WebServer
 
-    server = WebServer(address, Credentials(address, name))
+    server = begun or WebServer(address, Credentials(address, name))
     client = WebClient(server, server.url)
     return ClientTransport(client, "", explain=lambda _: cut_off(), close=server.close)
 
 
-def line_transport(address: Address) -> ClientTransport:
-    """A transport by git's own protocol, or by ssh."""
+def line_transport(
+    address: Address, begun: Callable[[str], Line | None] = lambda _: None
+) -> ClientTransport:
+    """A transport by git's own protocol, or by ssh; ``begun``: a line that is there already."""
     if address.scheme == "git":
         from perdure.git.wire.line import open_git_line
 
@@ -567,7 +569,7 @@ def line_transport(address: Address) -> ClientTransport:
         return ClientTransport(client, address.path, explain=lambda _: cut_off(), close=_nothing)
     from perdure.git.wire.ssh import open_ssh_line, ssh_problem
 
-    client = LineClient(lambda service: open_ssh_line(address, service), address)
+    client = LineClient(lambda service: begun(service) or open_ssh_line(address, service), address)
     return ClientTransport(
         client,
         address.path,

@@ -19,8 +19,9 @@ import io
 import os
 import socket
 import ssl
+import threading
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -138,6 +139,36 @@ class _Body(io.RawIOBase):
         return len(data)
 
 
+class _EarlyQuestion:
+    """A question that is asked in a thread of its own."""
+
+    def __init__(self, url: str, ask: Callable[[], Answer]) -> None:
+        self.url = url
+        self._ask = ask
+        self._found: Answer | None = None
+        self._trouble: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._found = self._ask()
+        except BaseException as trouble:  # noqa: BLE001 - raised where the answer is wanted
+            self._trouble = trouble
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the thread has ended."""
+        return not self._thread.is_alive()
+
+    def answer(self) -> Answer:
+        """Wait for the answer. Raises what asking has raised."""
+        self._thread.join()
+        if self._found is None:
+            raise self._trouble or line.cut_off()
+        return self._found
+
+
 class WebServer:
     """One web server, asked for one repository. Connections stay open between requests."""
 
@@ -153,6 +184,7 @@ class WebServer:
         self._credentials = credentials
         self._signed: Credential | None = None
         self._open: dict[str, http.client.HTTPConnection] = {}
+        self._early: _EarlyQuestion | None = None
 
     @property
     def host(self) -> str:
@@ -167,12 +199,27 @@ class WebServer:
     def ask(self, url: str, headers: Mapping[str, str], body: RequestBody) -> Answer:
         """One request, which follows redirects and signs in where that is wanted.
 
+        What `ask_early` has asked is not asked again.
+
         Returns:
             An answer with status 200.
 
         Raises:
             RemoteProblem: anything else.
         """
+        early, self._early = self._early, None
+        if early is not None:
+            answer = early.answer()
+            if body is None and early.url == url:
+                return answer
+            answer.close()
+        return self._ask(url, headers, body)
+
+    def ask_early(self, url: str, headers: Mapping[str, str]) -> None:
+        """Ask in a thread of its own. Until `ask` is called nothing else may be done here."""
+        self._early = _EarlyQuestion(url, lambda: self._ask(url, headers, None))
+
+    def _ask(self, url: str, headers: Mapping[str, str], body: RequestBody) -> Answer:
         answer = self._sent(url, headers, body)
         offers = self._credentials.offers() if self._credentials is not None else iter(())
         known = self._signed
@@ -191,7 +238,9 @@ class WebServer:
         return answer
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close what is open; a thread that still waits for an answer ends with the process."""
+        if self._early is not None and not self._early.is_done:
+            return
         for connection in self._open.values():
             connection.close()
         self._open.clear()
@@ -320,6 +369,10 @@ class WebServer:
                 ) from None
             raise
         connection.sock.settimeout(line.SILENCE_SECONDS)
+        if hasattr(socket, "TCP_QUICKACK"):
+            # Some servers send head and body by themselves, and the body once the head has been
+            # acknowledged: by default 40 ms later.
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return connection
 
     def _problem(self, answer: Answer) -> RemoteProblem:
