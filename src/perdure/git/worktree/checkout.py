@@ -287,15 +287,11 @@ class Checkout:
             if size > _MOST_WRITTEN:
                 raise TooLargeObject("the commit's files together", size, _MOST_WRITTEN)
         each = _syncs_each(nodes)
-        stats = {
-            path: self._git.work.add(
-                path,
-                self._git.store.read(oid)[1],
-                synced=each,
-                mode=0o700 if mode == PROGRAM else disk.FILE_MODE,
-            )
+        files = (
+            (path, self._git.store.read(oid)[1], 0o700 if mode == PROGRAM else disk.FILE_MODE)
             for path, (mode, oid) in nodes.items()
-        }
+        )
+        stats = self._git.work.add(files, synced=each)
         if not each:
             os.sync()
         taken = [path for path, found in stats.items() if found is None]

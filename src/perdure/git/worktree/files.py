@@ -241,32 +241,39 @@ class WorkTree:
             temporary.unlink(missing_ok=True)
 
     def add(
-        self, path: str, data: bytes, *, synced: bool, mode: int = disk.FILE_MODE
-    ) -> os.stat_result | None:
-        """Write a new file where it belongs, in a work tree that nobody uses yet.
+        self, files: Iterable[tuple[str, bytes, int]], *, synced: bool
+    ) -> dict[str, os.stat_result | None]:
+        """Write new files where they belong, in a work tree that nobody uses yet.
+
+        Those of one folder come one after another: it is opened once.
+
+        Args:
+            files: paths, each with its content and its permissions.
+            synced: whether they have to be on the disk at return.
 
         Returns:
-            Its stat, or None where another file has its name: the system may not tell them apart.
+            Their stats by path, None where another file has the name: the system may not tell the
+            two apart.
 
         Raises:
             BadPath: no file can be there.
         """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            with self._folder(path, create=True) as (folder, name):
-                fd = os.open(name, flags, mode, dir_fd=folder)
-                try:
-                    disk.write_all(fd, data)
-                    if synced:
-                        disk.sync(fd)
-                        disk.sync(folder)
-                    return os.fstat(fd)
-                finally:
-                    os.close(fd)
-        except OSError as error:
-            if error.errno in {errno.EEXIST, *_NOT_THERE}:
-                return None
-            raise
+        found: dict[str, os.stat_result | None] = {}
+        with contextlib.ExitStack() as opened:
+            here: list[str] | None = None
+            folder = -1
+            for path, data, mode in files:
+                found[path] = None
+                *folders, name = check_path(path)
+                with _none_there():
+                    if folders != here:
+                        opened.close()
+                        here = None
+                        folder = links.open_folder(self.root, folders, create=True)
+                        opened.callback(os.close, folder)
+                        here = folders
+                    found[path] = _added(folder, name, data, mode, synced=synced)
+        return found
 
     @staticmethod
     def _is_still(folder: int, name: str, over: os.stat_result | None) -> bool:
@@ -333,6 +340,29 @@ class WorkTree:
                 for inner in folders:
                     os.rmdir(inner, dir_fd=fd)
             os.rmdir(name, dir_fd=folder)
+
+
+@contextlib.contextmanager
+def _none_there() -> Iterator[None]:
+    """Pass over what cannot be written because something else has its name."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.EEXIST, *_NOT_THERE}:
+            raise
+
+
+def _added(folder: int, name: str, data: bytes, mode: int, *, synced: bool) -> os.stat_result:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(name, flags, mode, dir_fd=folder)
+    try:
+        disk.write_all(fd, data)
+        if synced:
+            disk.sync(fd)
+            disk.sync(folder)
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
 
 
 def _move(temporary: Path, folder: int, name: str, *, replace: bool) -> None:
