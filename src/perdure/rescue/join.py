@@ -20,13 +20,11 @@ from perdure.git.remotes.seen import forget_branches
 from perdure.git.remotes.settings import (
     Remote,
     add_remote,
-    check_remote_name,
-    list_remotes,
+    check_new_name,
     remove_remote,
 )
 from perdure.git.wire.address import Address, UrlSecret, split_address
 from perdure.git.wire.connect import connect
-from perdure.git.wire.errors import RemoteProblem
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -101,13 +99,7 @@ def plan_join(repo: Repository, name: str, text: str) -> JoinPlan:
         RemoteProblem: it cannot be reached, or what is there is no git repository.
         HistoryError: there is a remote of that name, or it cannot be one's name.
     """
-    check_remote_name(name)
-    if any(each.name == name for each in list_remotes(repo)):
-        raise RemoteProblem(
-            f"there is already a remote {name}",
-            "it stays as it is",
-            f"choose another name, or first: perdure remote remove {name}",
-        )
+    check_new_name(repo, name)
     address, secret = split_address(text)
     if address.scheme == "file":
         path = Path(address.path)

@@ -10,12 +10,13 @@ at the commit that the side branch began at.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.git import disk
 from perdure.git.errors import BadPath, storage_errors
-from perdure.git.refs.refs import HEADS, Moved, check_branch
+from perdure.git.refs.refs import HEADS, Moved, RefMove, check_branch
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -61,17 +62,8 @@ def mark(repo: Repository, name: str, new: str | None) -> None:
         old = parts.refs.read(ref)
         if old == new:
             return
-        lock = parts.refs.prepare(ref, new)
-        try:
-            parts.refs.hold(lock, ref, old)
-            if new is None:
-                parts.refs.remove(lock, ref)
-            else:
-                parts.refs.publish(lock)
-        except Moved:
-            return
-        finally:
-            lock.release()
+        with suppress(Moved):
+            parts.refs.move(RefMove(ref, old, new))
 
 
 def aborted(repo: Repository, branch: str) -> list[Side]:

@@ -490,6 +490,26 @@ class Refs:
         """Flush the moved ref to disk; a turn is saved when this returns."""
         disk.sync_folder(lock.target.parent)
 
+    def move(self, move: RefMove) -> None:
+        """Move one ref that no work tree has checked out; on the disk when this returns.
+
+        Raises:
+            Moved: it has another value by now.
+            Busy: someone else holds its lock.
+            NotADirectoryError, IsADirectoryError: another ref has its name as a folder.
+            HistoryError: it cannot be written.
+        """
+        lock = self.prepare(move.ref, move.new)
+        try:
+            self.hold(lock, move.ref, move.old)
+            if move.new is None:
+                self.remove(lock, move.ref)
+            else:
+                self.publish(lock)
+                self.sync_folder(lock)
+        finally:
+            lock.release()
+
     def was_reset_away(self, name: str, commit: str, committed: float) -> bool:
         """Whether the reflog shows that git removed a commit from a branch by accident.
 

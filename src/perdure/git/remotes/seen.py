@@ -83,16 +83,6 @@ def forget_branches(repo: Repository, remote: str) -> None:
 
 
 def _move(repo: Repository, move: RefMove) -> None:
-    refs = repo.parts().refs
     # A branch "a" there, where "a/b" was, cannot be noted beside it: it is fetched all the same.
     with contextlib.suppress(Moved, HistoryError, *_IN_THE_WAY):
-        lock = refs.prepare(move.ref, move.new)
-        try:
-            refs.hold(lock, move.ref, move.old)
-            if move.new is None:
-                refs.remove(lock, move.ref)
-            else:
-                refs.publish(lock)
-                refs.sync_folder(lock)
-        finally:
-            lock.release()
+        repo.parts().refs.move(move)

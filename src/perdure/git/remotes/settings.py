@@ -79,13 +79,19 @@ def find_remote(repo: Repository, name: str) -> Remote:
     raise HistoryError(f"there is no remote {name!r}", "nothing was changed", step)
 
 
-def check_remote_name(name: str) -> None:
-    """Raise HistoryError unless a remote can be called that, in git and in file names."""
+def check_new_name(repo: Repository, name: str) -> None:
+    """Raise HistoryError unless a new remote can be called that, in git and in file names."""
     if not _NAME.fullmatch(name) or name.endswith(".lock"):
         raise HistoryError(
             f"{name!r} cannot be the name of a remote",
             "nothing was changed",
             "use letters, digits, - and _, such as: backup",
+        )
+    if any(each.name == name for each in list_remotes(repo)):
+        raise HistoryError(
+            f"there is already a remote {name}",
+            "it stays as it is",
+            f"choose another name, or first: perdure remote remove {name}",
         )
 
 
@@ -103,13 +109,7 @@ def add_remote(repo: Repository, name: str, url: str) -> Remote:
         HistoryError: there is one of that name, or it cannot be a name.
         Busy: git is writing its configuration.
     """
-    check_remote_name(name)
-    if any(each.name == name for each in list_remotes(repo)):
-        raise HistoryError(
-            f"there is already a remote {name}",
-            "it stays as it is",
-            f"choose another name, or first: perdure remote remove {name}",
-        )
+    check_new_name(repo, name)
     lines = [f'[remote "{name}"]', f"\turl = {_quoted(url)}"]
     lines.append(f"\tfetch = +refs/heads/*:{REMOTES}{name}/*")
     lines += [f"\tpush = {ref}:{ref}" for ref in _TRAVEL]

@@ -18,7 +18,7 @@ from perdure.git.errors import DamagedRepository, HistoryError, storage_errors
 from perdure.git.layout import Layout, looks_bare, shallow_ends
 from perdure.git.objects.store import MOST_BYTES, ObjectStore
 from perdure.git.packs.outgoing import OutgoingPack
-from perdure.git.refs.refs import HEADS, Moved
+from perdure.git.refs.refs import HEADS, Moved, RefMove
 from perdure.git.wire.errors import (
     SAFE,
     DamagedRemote,
@@ -209,16 +209,7 @@ class FolderTransport:
         if new is None and is_true(self._config.get("receive.denydeletes", "false")):
             return "nothing may be taken away there"
         try:
-            lock = self._git.refs.prepare(ref, new)
-            try:
-                self._git.refs.hold(lock, ref, old)
-                if new is None:
-                    self._git.refs.remove(lock, ref)
-                else:
-                    self._git.refs.publish(lock)
-                    self._git.refs.sync_folder(lock)
-            finally:
-                lock.release()
+            self._git.refs.move(RefMove(ref, old, new))
         except Moved:
             return "it was moved at the same moment"
         except HistoryError as error:
