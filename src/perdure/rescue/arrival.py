@@ -122,21 +122,30 @@ class Arrival:
             case StepKind.MERGE if here is not None and there is not None:
                 merge = made.enter_context(merge_tips(self._repo, here, there))
                 return [RefMove(step.ref, here, merge.commit)]
-            case StepKind.RESTORE if here is not None and there is not None:
-                new = made.enter_context(
-                    made_commit(
-                        self._repo,
-                        (),
-                        parents=[here, there],
-                        files_of=here,
-                        message=f"merge: {short_name(step.ref)} as it is here\n",
-                        author=self._workspace.author,
-                    )
-                )
-                return [RefMove(step.ref, here, new)]
+            case StepKind.RESTORE | StepKind.UNRELATED if here is not None and there is not None:
+                moves = [self._restored(step.ref, here, there, made)]
+                if step.step is StepKind.UNRELATED:
+                    # Nobody would look for another companion's life below a merge.
+                    name = self._repo.free_branch(f"{short_name(step.ref)}-{self._remote}")
+                    moves.append(RefMove(check_branch(name), None, there))
+                return moves
             case StepKind.REPLACE if here is not None and there is not None:
                 return self._replaced(step.ref, here, there)
         return []
+
+    def _restored(self, ref: str, here: str, there: str, made: ExitStack) -> RefMove:
+        """The files as they are here, on top of both: a step forward for either side."""
+        new = made.enter_context(
+            made_commit(
+                self._repo,
+                (),
+                parents=[here, there],
+                files_of=here,
+                message=f"merge: {short_name(ref)} as it is here\n",
+                author=self._workspace.author,
+            )
+        )
+        return RefMove(ref, here, new)
 
     def _replaced(self, ref: str, here: str, there: str) -> list[RefMove]:
         """What is there counts; what is here gets a branch of its own."""

@@ -161,8 +161,11 @@ class Guard:
         if self._keep == "there":
             return replace(step, step=StepKind.REPLACE), None
         if self._keep == "here":
-            is_older = self._reach.is_ancestor(there, here)
-            return replace(step, step=StepKind.PUSH if is_older else StepKind.MERGE), None
+            if self._reach.is_ancestor(there, here):
+                return replace(step, step=StepKind.PUSH), None
+            is_related = self._reach.merge_bases(here, there)
+            kind = StepKind.MERGE if is_related else StepKind.UNRELATED
+            return replace(step, step=kind), None
         lost = ahead(self._repo, step.agreed or here, [there])
         text = f"{name} there went back: {lost} that it had are gone from it"
         return step, Pause(text, step.ref, here, there)
@@ -170,6 +173,8 @@ class Guard:
     def _unrelated(self, step: RefStep) -> tuple[RefStep, Pause | None]:
         if self._keep == "there":
             return replace(step, step=StepKind.REPLACE), None
+        if self._keep == "here":
+            return step, None
         name = short_name(step.ref)
         text = f"{name} there has no commit in common with {name} here"
         return step, Pause(text, step.ref, step.here, step.there)

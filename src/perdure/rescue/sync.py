@@ -37,7 +37,8 @@ _ATTEMPTS = 8
 """How often a sync begins again where somebody else pushed in between, slices not counted."""
 
 _COMING = {
-    StepKind.TAKE, StepKind.MERGE, StepKind.DROP_HERE, StepKind.REPLACE, StepKind.RESTORE
+    StepKind.TAKE, StepKind.MERGE, StepKind.DROP_HERE, StepKind.REPLACE, StepKind.RESTORE,
+    StepKind.UNRELATED,
 }  # fmt: skip
 """Steps that change something here."""
 
