@@ -300,3 +300,22 @@ def test_a_place_with_broken_objects_keeps_no_other_from_its_turn(
     assert f"the repository in {broken} is damaged" in result.stderr
     assert "said on the way" in words(first)
     assert refs(place) == refs(first)
+
+
+@pytest.mark.parametrize("command", ["push", "sync", "backup"])
+def test_what_was_edited_by_hand_is_backed_up(first: Path, place: Path, command: str) -> None:
+    (first / "persona/10-who.md").write_text("She is Mira, and tall.\n")
+    result = run_command(command, cwd=first)
+    assert result.returncode == (3 if command == "backup" else 0)
+    assert "Your edit of 10-who.md was committed" in result.stderr
+    assert git(place, "show", "main:persona/10-who.md") == "She is Mira, and tall.\n"
+    assert git(first, "status", "--porcelain") == ""
+
+
+def test_an_edit_that_cannot_be_read_stays_and_the_rest_is_pushed(first: Path, place: Path) -> None:
+    say(first, "said later")
+    (first / "companion.yaml").write_text("name: [\n")
+    result = run_command("push", cwd=first)
+    assert "companion.yaml" in result.stderr
+    assert refs(place) == refs(first)
+    assert (first / "companion.yaml").read_text() == "name: [\n"

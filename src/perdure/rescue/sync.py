@@ -36,10 +36,9 @@ _NAMED = 5
 _ATTEMPTS = 8
 """How often a sync begins again where somebody else pushed in between, slices not counted."""
 
-_COMING = {
-    StepKind.TAKE, StepKind.MERGE, StepKind.DROP_HERE, StepKind.REPLACE, StepKind.RESTORE,
-    StepKind.UNRELATED,
-}  # fmt: skip
+_BOTH = {StepKind.MERGE, StepKind.RESTORE, StepKind.UNRELATED}
+"""Steps that make a commit here on top of both sides."""
+_COMING = {StepKind.TAKE, StepKind.DROP_HERE, StepKind.REPLACE, *_BOTH}
 """Steps that change something here."""
 
 
@@ -179,6 +178,9 @@ class Sync:
             there = self._here_of(there)
             left = self._looked_at(there)
             if not (self._to_send(left) or any(self._comes(step) for step in left)):
+                if not self._takes:
+                    both = (step.ref for step in left if step.step in _BOTH)
+                    self._done.waits |= dict.fromkeys(both, "both sides have something new on it")
                 return there
         raise RemoteProblem(
             f"others kept pushing to {self._remote.name} at the same time",
@@ -261,8 +263,6 @@ class Sync:
         from perdure.rescue.arrival import Arrival
 
         if not self._takes:
-            both = (step.ref for step in self._looked_at(there) if step.step is StepKind.MERGE)
-            self._done.waits |= dict.fromkeys(both, "both sides have something new on it")
             return
         self._workspace.commit_hand_edits()
         coming = [step for step in self._looked_at(there) if self._comes(step)]

@@ -172,6 +172,7 @@ def _synced(
             chosen = chosen_remotes(workspace.repo, name)
             remotes = [_keep_secret(workspace, each) for each in chosen]
             if gives:
+                _save_edits(workspace)
                 for remote in remotes:
                     _agree_to_first_push(workspace, remote, progress)
             for remote, found in sync_each(
@@ -191,6 +192,18 @@ def _synced(
             if any(each.came for each in done.results):
                 done.conflicts = _places(workspace)
     return done
+
+
+def _save_edits(workspace: Workspace) -> None:
+    """Commit what was edited by hand: whoever backs up means the files that they see."""
+    from perdure.cli.plans import print_edits
+    from perdure.errors import Problem
+
+    try:
+        print_edits(workspace.commit_hand_edits())
+    except Problem as problem:
+        # What is committed goes all the same.
+        print_line(f"Not committed, and so not sent: {problem}", err=True)
 
 
 def _keep_secret(workspace: Workspace, remote: Remote) -> Remote:
