@@ -515,7 +515,7 @@ def test_a_companion_of_a_newer_format_is_only_read(
 
 def test_a_rewind_tells_that_no_remote_has_the_new_branch(companion: Path, run: Run) -> None:
     talk(companion, "One.", "Two.")
-    assert "git push" not in run("rewind", "@-1", "--as", "alone", "--yes").stdout
+    assert "perdure push" not in run("rewind", "@-1", "--as", "alone", "--yes").stdout
     run("undo", "--yes")
     git(companion, "remote", "add", "backup", "ssh://example.invalid/mira.git")
-    assert "git push backup apart" in run("rewind", "@-1", "--as", "apart", "--yes").stdout
+    assert "perdure push" in run("rewind", "@-1", "--as", "apart", "--yes").stdout

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from perdure.actions.agreement import learn_edit, written_here
+from perdure.actions.concerns import KINDS
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.subjects import Edit, describe_edits, edit_subject
 from perdure.actions.trust import confirm, manifests_written_here
@@ -22,21 +23,6 @@ from perdure.git.errors import HistoryError, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.edits import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
 from perdure.notice import Notice
-
-# One commit, one concern: the folder decides which, and so the kind that opens the subject.
-KINDS = {
-    "persona": "persona",
-    "lore": "lore",
-    "memory": "memory",
-    "backends": "backend",
-    "probes": "probe",
-    "assets": "companion",
-    SETTINGS: "companion",
-    "README.md": "companion",
-    "RESTORE.md": "companion",
-    ".gitattributes": "companion",
-    ".gitignore": "companion",
-}
 
 _ATTEMPTS = 5
 _NAMED = 6

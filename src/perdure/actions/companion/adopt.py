@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.actions.hand_edits import KINDS
+from perdure.actions.concerns import KINDS
 from perdure.actions.trust import unconfirmed_backends
 from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.names import title_from

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from perdure.actions.concerns import KINDS
 from perdure.actions.errors import CannotRestore, NothingToRestore
-from perdure.actions.hand_edits import KINDS
 from perdure.actions.workspace import Workspace
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.paths import check_path

@@ -14,8 +14,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Literal
 
+from perdure.actions.concerns import KINDS
 from perdure.actions.errors import CannotAct
-from perdure.actions.hand_edits import KINDS
 from perdure.actions.history.merge import RESOLVER
 from perdure.actions.subjects import Edit
 from perdure.actions.workspace import Workspace

@@ -196,10 +196,15 @@ def _synced(
 
 def _save_edits(workspace: Workspace) -> None:
     """Commit what was edited by hand: whoever backs up means the files that they see."""
-    from perdure.cli.plans import print_edits
+    from perdure.actions.concerns import KINDS
     from perdure.errors import Problem
 
     try:
+        found = workspace.repo.edits.find(tuple(KINDS))
+        if not (found.ready or found.held):
+            return
+        from perdure.cli.plans import print_edits
+
         print_edits(workspace.commit_hand_edits())
     except Problem as problem:
         # What is committed goes all the same.
