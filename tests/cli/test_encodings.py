@@ -107,3 +107,13 @@ def test_the_pager_does_not_stop_at_what_fits_on_the_screen(talker: Path, tmp_pa
     assert shown.code == 0
     assert "backend: use house" in shown.screen
     assert "(END)" not in shown.screen
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_command_succeeds_where_an_output_is_closed(companion: Path, closed: str) -> None:
+    script = f'exec "$0" -m perdure.cli.entry -c "$1" list {closed}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable, str(companion)], capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stderr == b""

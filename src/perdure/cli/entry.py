@@ -59,8 +59,10 @@ def _leave(code: object) -> None:
     if not isinstance(code, int | None) or (threading and threading.active_count() > 1):
         return
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            # There is none where the descriptor was closed from the start.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.flush()
     except (OSError, ValueError):
         return
     os._exit(code or 0)
