@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from perdure.git.remotes.early import connected_early
+from perdure.git.remotes.record import RemoteRecord, write_record
+from perdure.git.repository.repository import Repository
 from perdure.git.wire import connect as module
 from perdure.git.wire.address import parse_address
 from perdure.git.wire.connect import EarlyConnection, connect
@@ -116,8 +118,39 @@ def test_the_remote_is_found_in_the_folder_alone(here: Path, tmp_path: Path) -> 
     git(here, "remote", "add", "home", "https://ana:secret@localhost:9/mira.git")
     with connected_early(here, None) as early:
         assert early is None
-    git(here, "remote", "set-url", "home", str(tmp_path / "place.git"))
+    place = str(tmp_path / "place.git")
+    git(here, "remote", "set-url", "home", place)
+    look_at(here, place)
     with connected_early(here, "other") as early:
         assert early is None
     with connected_early(here, "home") as early:
         assert early is not None
+
+
+def look_at(here: Path, url: str, *, checked_at: float | None = 1.0) -> None:
+    """Note a push that worked."""
+    with Repository.open(here) as repo:
+        record = RemoteRecord(url, agreed={"refs/heads/main": tip(here)}, checked_at=checked_at)
+        write_record(repo, "home", record)
+
+
+def test_nobody_signs_in_before_the_place_and_the_history_were_looked_at(
+    git_http: GitServer,
+    git_ssh: SshServer,
+    here: Path,
+    started: list[subprocess.Popen[bytes]],
+) -> None:
+    for server in (git_http, git_ssh):
+        url = f"{server.url}/mira.git"
+        git(here, "remote", "add", "home", url)
+        with connected_early(here, "home") as early:
+            assert early is None
+        look_at(here, url, checked_at=None)
+        with connected_early(here, "home") as early:
+            assert early is None
+        look_at(here, f"{server.url}/other.git")
+        with connected_early(here, "home") as early:
+            assert early is None
+        git(here, "remote", "remove", "home")
+    assert git_http.requests == []
+    assert started == []

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from perdure.git import layout
 from perdure.git.errors import HistoryError
+from perdure.git.remotes.record import record_in
 from perdure.git.remotes.settings import remotes_in
+from perdure.git.state.folder import StateFolder
 from perdure.git.wire.address import parse_address
 from perdure.git.wire.connect import EarlyConnection
 
@@ -21,7 +23,9 @@ _TURN = 0.0005
 def connected_early(path: Path, name: str | None) -> Iterator[EarlyConnection | None]:
     """Begin to connect to the first of the remotes that a push is for.
 
-    None where that cannot be told at a glance: whoever looks closer says why.
+    None where that cannot be told at a glance: whoever looks closer says why. None too where
+    nothing was pushed yet: before a first push the place is asked as a stranger would ask, and
+    nobody signs in there before that, and before the history was looked through.
 
     Args:
         path: the companion's folder, which must be the user's own as always.
@@ -29,10 +33,13 @@ def connected_early(path: Path, name: str | None) -> Iterator[EarlyConnection | 
     """
     early: EarlyConnection | None = None
     with suppress(HistoryError, OSError):
-        remotes = remotes_in(layout.find(path).git_dir)
+        place = layout.find(path)
+        remotes = remotes_in(place.git_dir)
         found = next((each for each in remotes if name in {None, each.name}), None)
         if found is not None and found.secret is None:
-            early = EarlyConnection(parse_address(found.url), found.name)
+            record = record_in(StateFolder(place), found.name, found.url)
+            if record.is_looked_at:
+                early = EarlyConnection(parse_address(found.url), found.name)
     if early is None:
         yield None
         return

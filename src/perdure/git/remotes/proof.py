@@ -60,7 +60,7 @@ class DrillRecord(msgspec.Struct, frozen=True):
 
 def read_drills(repo: Repository, name: str, url: str) -> DrillRecord:
     """The record of a remote; an empty one where there is none, or for another address."""
-    return read_about(repo, _FOLDER, name, url, DrillRecord) or DrillRecord(url)
+    return read_about(repo.state, _FOLDER, name, url, DrillRecord) or DrillRecord(url)
 
 
 def write_drills(repo: Repository, name: str, record: DrillRecord) -> None:

@@ -15,6 +15,7 @@ from perdure.git.remotes.record_file import drop_about, read_about, write_about
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
+    from perdure.git.state.folder import StateFolder
 
 _FOLDER = "remotes"
 
@@ -61,6 +62,11 @@ class RemoteRecord(msgspec.Struct, frozen=True):
     checked_at: float | None = None
     added_at: float | None = None
 
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether history and place were looked at before a push that worked."""
+        return bool(self.agreed) and self.checked_at is not None
+
     def has(self, refs: Mapping[str, str]) -> bool:
         """Whether both sides were last seen to have all of these refs, as they are."""
         return all(self.agreed.get(ref) == oid for ref, oid in refs.items())
@@ -68,7 +74,12 @@ class RemoteRecord(msgspec.Struct, frozen=True):
 
 def read_record(repo: Repository, name: str, url: str) -> RemoteRecord:
     """The record of a remote; an empty one where there is none, or for another address."""
-    return read_about(repo, _FOLDER, name, url, RemoteRecord) or RemoteRecord(url)
+    return record_in(repo.state, name, url)
+
+
+def record_in(state: StateFolder, name: str, url: str) -> RemoteRecord:
+    """`read_record` of a repository that is not open."""
+    return read_about(state, _FOLDER, name, url, RemoteRecord) or RemoteRecord(url)
 
 
 def write_record(repo: Repository, name: str, record: RemoteRecord) -> None:

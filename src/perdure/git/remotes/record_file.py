@@ -16,6 +16,7 @@ from perdure.git.errors import storage_errors
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
+    from perdure.git.state.folder import StateFolder
 
 _MOST = 16 * 1024 * 1024
 
@@ -33,12 +34,12 @@ AboutOne = TypeVar("AboutOne", bound=AboutRemote)
 
 
 def read_about(
-    repo: Repository, folder: str, name: str, url: str, kind: type[AboutOne]
+    state: StateFolder, folder: str, name: str, url: str, kind: type[AboutOne]
 ) -> AboutOne | None:
     """What a file says; None where there is none, or it is about another address."""
     with contextlib.suppress(OSError, msgspec.MsgspecError, RecursionError):
-        if repo.state.is_own():
-            data = disk.read_file(_path(repo, folder, name), most=_MOST)
+        if state.is_own():
+            data = disk.read_file(_path(state, folder, name), most=_MOST)
             found = msgspec.json.decode(data, type=kind)
             if found.url == url:
                 return found
@@ -49,15 +50,15 @@ def write_about(repo: Repository, folder: str, name: str, record: AboutRemote) -
     """Keep a record. Raises StorageFull, ReadOnly, WriteFailed."""
     with storage_errors(f"noting what is known of {name}"):
         repo.state.own()
-        path = _path(repo, folder, name)
+        path = _path(repo.state, folder, name)
         disk.make_folder(path.parent)
         disk.replace_file(path, msgspec.json.encode(record), synced=True)
 
 
 def drop_about(repo: Repository, folder: str, name: str) -> None:
     """Forget a remote that is gone."""
-    _path(repo, folder, name).unlink(missing_ok=True)
+    _path(repo.state, folder, name).unlink(missing_ok=True)
 
 
-def _path(repo: Repository, folder: str, name: str) -> Path:
-    return repo.state_dir / folder / f"{name}.json"
+def _path(state: StateFolder, folder: str, name: str) -> Path:
+    return state.path / folder / f"{name}.json"
