@@ -13,7 +13,8 @@ from perdure.rescue.guards import Side
 from perdure.rescue.join import clone_from, join, plan_join
 from perdure.rescue.run import sync_with
 from perdure.rescue.sync import SyncResult
-from tests.conftest import git
+from tests.cli.command import run_command
+from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 
 
@@ -80,3 +81,13 @@ def refs(path: Path) -> dict[str, str]:
 def words(path: Path, rev: str = "HEAD") -> str:
     """Everything that was said, as of a revision."""
     return git(path, "grep", "-h", "-I", "^> ", rev, "--", "conversations")
+
+
+def level(place: Path, *devices: Path) -> None:
+    """One more sync each, and all have the same, sound."""
+    for device in (*devices, *devices):
+        done = run_command("sync", cwd=device)
+        assert done.returncode == 0, (device, done.stdout, done.stderr)
+    for device in devices:
+        assert refs(device) == refs(place)
+        assert_sound(device)

@@ -8,36 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import run_command
-from tests.conftest import assert_sound, git
-from tests.rescue.devices import add_backup, clone, refs, say, sync, words
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "place.git"
-
-
-@pytest.fixture
-def first(companion: Path, place: Path) -> Path:
-    say(companion, "the first thing")
-    add_backup(companion, place)
-    sync(companion)
-    return companion
+from tests.conftest import git
+from tests.rescue.devices import clone, level, refs, say, sync, words
 
 
 def copied(path: Path, to: Path) -> Path:
     shutil.copytree(path, to, symlinks=True)
     return to
-
-
-def level(place: Path, *devices: Path) -> None:
-    """One more sync each, and all have the same, sound."""
-    for device in (*devices, *devices):
-        done = run_command("sync", cwd=device)
-        assert done.returncode == 0, (device, done.stdout, done.stderr)
-    for device in devices:
-        assert refs(device) == refs(place)
-        assert_sound(device)
 
 
 def test_a_copy_and_its_original_say_things_at_the_same_time(

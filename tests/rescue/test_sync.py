@@ -13,24 +13,6 @@ from tests.conftest import assert_sound, git
 from tests.rescue.devices import add_backup, clone, edit, refs, say, sync, words
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "place.git"
-
-
-@pytest.fixture
-def first(companion: Path, place: Path) -> Path:
-    say(companion, "the first thing")
-    add_backup(companion, place)
-    sync(companion)
-    return companion
-
-
-@pytest.fixture
-def second(first: Path, place: Path, tmp_path: Path) -> Path:
-    return clone(place, tmp_path / "second")
-
-
 def test_a_push_sends_branches_tags_and_kept_lines(companion: Path, place: Path) -> None:
     say(companion, "one", "two")
     git(companion, "branch", "side", "HEAD~1")
