@@ -46,11 +46,13 @@ def sync(
     takes: bool = True,
     gives: bool = True,
     keep: Side | None = None,
+    said: list[str] | None = None,
 ) -> SyncResult:
-    """Sync once."""
+    """Sync once; ``said``: gets what is said meanwhile."""
     with Workspace.open(path) as workspace:
         remote = find_remote(workspace.repo, name)
-        return sync_with(workspace, remote, takes=takes, gives=gives, keep=keep)
+        tell = (said if said is not None else []).append
+        return sync_with(workspace, remote, takes=takes, gives=gives, keep=keep, progress=tell)
 
 
 def clone(place: Path | str, path: Path) -> Path:

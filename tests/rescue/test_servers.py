@@ -162,7 +162,10 @@ def test_a_first_push_that_is_cut_costs_one_slice(
     sent = int(git(companion, "rev-list", "--count", came))
     assert 0 < sent < int(git(companion, "rev-list", "--count", "main"))
     proxy.passed, proxy.upward = 0, None
-    sync(companion)
+    said: list[str] = []
+    sync(companion, said=said)
+    assert "looking at what is to be sent" in said
+    assert [row for row in said if row.startswith("sending part")][-1] == "sending part 2 of 2"
     assert refs(place) == refs(companion)
     assert proxy.passed < 160_000
 

@@ -57,7 +57,7 @@ def push(
     refused: dict[str, str] = {}
     cuts: dict[str, list[str]] = {}
     while True:
-        step = _Step(repo, decide, cuts)
+        step = _Step(repo, decide, cuts, progress)
         result = transport.push(step, progress)
         refs = travelling(result.advertised.refs)
         if step.behind:
@@ -77,11 +77,18 @@ def push(
 class _Step:
     """One conversation of a push: called with what the remote has, says what to send."""
 
-    def __init__(self, repo: Repository, decide: Decide, cuts: dict[str, list[str]]) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        decide: Decide,
+        cuts: dict[str, list[str]],
+        progress: Callable[[str], None],
+    ) -> None:
         """``cuts``: where large branches are cut, by their tips; kept from one to the next."""
         self._repo = repo
         self._decide = decide
         self._cuts = cuts
+        self._progress = progress
         self.moves: dict[str, str | None] = {}
         self.behind = False
         self.is_last = True
@@ -116,8 +123,12 @@ class _Step:
         ]
         for _, ref, oid in sorted(tips, reverse=True):
             if oid not in self._cuts:
+                self._progress("looking at what is to be sent")
                 self._cuts[oid] = slices(self._repo.parts(), oid, known)
             left = [cut for cut in self._cuts[oid] if cut not in self._sent(oid, known)]
+            count = len(self._cuts[oid])
+            if count > 1 and left:
+                self._progress(f"sending part {count - len(left) + 1} of {count}")
             if len(left) > 1:
                 return {ref: left[0]}
         return None
