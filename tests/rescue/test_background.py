@@ -48,11 +48,6 @@ class Script:
         return self.time - 1000.0
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "place.git"
-
-
 def policy(path: Path, wanted: SyncPolicy) -> None:
     with Workspace.open(path) as workspace:
         set_sync_policy(workspace, wanted)

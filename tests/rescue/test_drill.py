@@ -35,11 +35,6 @@ pytest_plugins = ["tests.git_servers"]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "place.git"
-
-
-@pytest.fixture
 def backed_up(companion: Path, place: Path) -> Path:
     say(companion, "the first thing", "the second thing")
     git(companion, "branch", "side", "HEAD~1")

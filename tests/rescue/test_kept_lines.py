@@ -26,11 +26,6 @@ from tests.rescue.test_undo_after_sync import redo, undo
 KEPT = "refs/perdure/kept/"
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "place.git"
-
-
 def _acts(path: Path) -> None:
     """A line each of what was undone, of a deleted branch, of a tag, and of a rewind."""
     say(path, "said first", "said second", "undone and gone")

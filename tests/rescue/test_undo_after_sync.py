@@ -22,22 +22,12 @@ from tests.rescue.devices import add_backup, clone, edit, refs, say, sync, words
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "place.git"
-
-
-@pytest.fixture
 def first(companion: Path, place: Path) -> Path:
     for number in range(4):
         say(companion, f"long ago {number}")
     add_backup(companion, place)
     sync(companion)
     return companion
-
-
-@pytest.fixture
-def second(first: Path, place: Path, tmp_path: Path) -> Path:
-    return clone(place, tmp_path / "second")
 
 
 def undo(path: Path) -> UndoStep:

@@ -66,7 +66,7 @@ def check_first_push(repo: Repository, remote: Remote, progress: Callable[[str],
         PublicPlace: anybody can read it, and nobody has agreed to that.
     """
     record = read_record(repo, remote.name, remote.url)
-    if record.is_looked_at:
+    if record.is_checked:
         return
     address = parse_address(remote.url)
     if address.scheme != "file" and not record.is_public_agreed:

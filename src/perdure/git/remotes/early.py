@@ -38,7 +38,7 @@ def connected_early(path: Path, name: str | None) -> Iterator[EarlyConnection | 
         found = next((each for each in remotes if name in {None, each.name}), None)
         if found is not None and found.secret is None:
             record = record_in(StateFolder(place), found.name, found.url)
-            if record.is_looked_at:
+            if record.is_checked:
                 early = EarlyConnection(parse_address(found.url), found.name)
     if early is None:
         yield None

@@ -33,8 +33,8 @@ class StepKind(Enum):
     WENT_BACK = "went back"
     """The remote's tip is not a later one than both had agreed on."""
     UNRELATED = "unrelated"
-    """The two have no commit in common; on the user's word, as restored, and what was there is a
-    branch."""
+    """The two have no commit in common. If the user says that this side counts: the files as they
+    are here, on top of both, and a branch of its own for what was there."""
     DIFFER = "differ"
     """A tag that names one thing here and another there: each side keeps its own."""
     REPLACE = "replace"

@@ -63,7 +63,7 @@ class RemoteRecord(msgspec.Struct, frozen=True):
     added_at: float | None = None
 
     @property
-    def is_looked_at(self) -> bool:
+    def is_checked(self) -> bool:
         """Whether history and place were looked at before a push that worked."""
         return bool(self.agreed) and self.checked_at is not None
 
