@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.sync.conflicts import open_conflicts
 from perdure.git.repository.repository import Repository
 from tests.cli.conftest import Run
 from tests.cli.terminal import on_terminal
@@ -126,6 +127,29 @@ def test_places_are_chosen_one_by_one_on_a_terminal(
     assert done.code == 3
     done = on_terminal(("conflicts", "--settle"), [("uit", "k")], companion)
     assert done.code == 0
+    assert_sound(companion)
+
+
+@pytest.mark.parametrize("answers", ["ks", "bs", "kq", "sk"])
+def test_a_place_that_was_chosen_is_settled_while_another_stays_open(
+    companion: Path, other: Path, answers: str
+) -> None:
+    words = voice(companion)
+    done = on_terminal(
+        ("conflicts", VOICE, "--settle"), [("uit", each) for each in answers], companion
+    )
+    assert "but for 1 place" in done.screen
+    both = "Cool.\nWarmer.\n" if "b" in answers else "Cool.\n"
+    assert voice(companion) == words.replace("Cool.\n", both)
+    meet(other, companion)
+    for path in (companion, other):
+        with Repository.open(path) as repo:
+            (left,) = [
+                each for each in open_conflicts(repo, repo.resolve("HEAD")) if each.path == VOICE
+            ]
+            (place,) = left.hunks
+            assert place.kept == (b"Cool.\n" if answers == "sk" else b"Strict.\n")
+    assert on_terminal(("conflicts", VOICE, "--settle"), [("uit", "k")], companion).code == 0
     assert_sound(companion)
 
 

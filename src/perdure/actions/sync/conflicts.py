@@ -1,6 +1,6 @@
 """Places that two devices changed differently: found in the history, settled by a commit.
 
-A conflict is open as long as the lines that the merge took still stand in the file as it left them,
+A place is open as long as the lines that the merge took still stand in the file as it left them,
 and no later commit has a ``Settles:`` trailer for it: an edit of those lines settles it too.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Literal
@@ -35,7 +35,8 @@ from perdure.git.timeline.query import Query
 from perdure.snapshot.revisions.ahead import commits_ahead
 
 SETTLES = "Settles"
-"""Trailer of a commit that settles a conflict: the merge's id, a space, the path."""
+"""Trailer of a commit that settles a conflict: the merge's id, a space, the path. For one place
+after the id a colon and the place's first line in the merge's file, from 1."""
 _SAYS = "Settles what two devices had changed differently."
 _REVERTS = "This reverts commit "
 _MOST_MERGES = 200
@@ -44,6 +45,8 @@ _RECENT = 300
 """Commits that are looked at for a list."""
 Choice = Literal["keep", "other", "both"] | bytes
 """What becomes of a place: as it is, as the other side has it, both, or words of one's own."""
+Settled = tuple[str, int | None, str]
+"""A merge, a line of the file there or None for the whole file, and a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,14 @@ class ConflictHunk:
         kept: the lines that were taken; empty where that side has none.
         other: the other side's.
         start: the first of the taken lines in the file, from 0.
+        origins: the merges that hold it, each with the first of these lines in the file there,
+            from 1; in a file that is taken as a whole None.
     """
 
     kept: bytes
     other: bytes
     start: int
+    origins: tuple[tuple[str, int | None], ...] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ def recent_places(repo: Repository, tip: str) -> int:
 
 
 def conflicts_of(
-    repo: Repository, tip: str, merges: Sequence[CommitInfo], settled: AbstractSet[tuple[str, str]]
+    repo: Repository, tip: str, merges: Sequence[CommitInfo], settled: AbstractSet[Settled]
 ) -> list[OpenConflict]:
     """The open conflicts of some merges below a commit.
 
@@ -160,26 +166,31 @@ def conflicts_of(
         repo: the repository.
         tip: the commit as of which they are open.
         merges: the merges.
-        settled: merge and path of those that are settled, by `settled_by`.
+        settled: what of them is settled, by `settled_by`.
     """
     found: dict[tuple[object, ...], OpenConflict] = {}
     for merge in merges:
         for conflict in tip_conflicts(repo, merge, resolver=RESOLVER):
-            if (merge.id, conflict.path) in settled:
+            if (merge.id, None, conflict.path) in settled:
                 continue
-            opened = _opened(repo, tip, merge, conflict)
+            opened = _opened(repo, tip, merge, conflict, settled)
             if opened is not None:
                 key = (opened.path, opened.kind, opened.hunks)
-                known = found.get(key, opened)
-                merged = tuple(dict.fromkeys((*known.merges, merge.id)))
-                found[key] = replace(known, merges=merged)
+                found[key] = _joined(found[key], opened) if key in found else opened
     return list(found.values())
 
 
-def settled_by(
-    commits: Iterable[CommitInfo], reverts: Iterable[CommitInfo]
-) -> set[tuple[str, str]]:
-    """Merge and path of the conflicts that commits settle, unless one of others reverts them."""
+def _joined(one: OpenConflict, again: OpenConflict) -> OpenConflict:
+    """The same conflict of two merges."""
+    hunks = tuple(
+        replace(hunk, origins=(*hunk.origins, *other.origins))
+        for hunk, other in zip(one.hunks, again.hunks, strict=True)
+    )
+    return replace(one, merges=(*one.merges, *again.merges), hunks=hunks)
+
+
+def settled_by(commits: Iterable[CommitInfo], reverts: Iterable[CommitInfo]) -> set[Settled]:
+    """The files and places that commits settle, unless one of others reverts them."""
     reverted = {
         line.removeprefix(_REVERTS).rstrip(".")
         for info in reverts
@@ -189,15 +200,20 @@ def settled_by(
     found = set()
     for info in commits:
         for key, value in info.trailers if info.id not in reverted else ():
-            merge, _, named = value.partition(" ")
+            place, _, named = value.partition(" ")
             path = path_from(named) if key == SETTLES else None
-            if path is not None:
-                found.add((merge, path))
+            merge, _, line = place.partition(":")
+            if path is not None and (not line or line.isdecimal()):
+                found.add((merge, int(line) if line else None, path))
     return found
 
 
 def _opened(
-    repo: Repository, tip: str, merge: CommitInfo, conflict: TipConflict
+    repo: Repository,
+    tip: str,
+    merge: CommitInfo,
+    conflict: TipConflict,
+    settled: AbstractSet[Settled],
 ) -> OpenConflict | None:
     """A conflict as the file stands by now; None where it was edited since."""
     path = conflict.path
@@ -208,11 +224,17 @@ def _opened(
     hunks: tuple[ConflictHunk, ...]
     if conflict.kind == "text":
         before = repo.blob(merged) if merged is not None else b""
-        hunks = tuple(_places(conflict, before, content)) if content is not None else ()
+        places = _places(merge.id, conflict, before, content) if content is not None else ()
+        hunks = tuple(
+            hunk
+            for hunk in places
+            if not any((*origin, path) in settled for origin in hunk.origins)
+        )
     elif there == merged:
         texts = [each or b"" for each in (content, other)]
         is_text = conflict.kind != "folder" and not any(b"\0" in each for each in texts)
-        hunks = (ConflictHunk(texts[0], texts[1], 0) if is_text else ConflictHunk(b"", b"", 0),)
+        kept_text, other_text = texts if is_text else (b"", b"")
+        hunks = (ConflictHunk(kept_text, other_text, 0, ((merge.id, None),)),)
     else:
         hunks = ()
     if not hunks:
@@ -228,7 +250,9 @@ def _side(repo: Repository, commit: str) -> ConflictSide:
     return ConflictSide(commit, info.author.name, info.at)
 
 
-def _places(conflict: TipConflict, merged: bytes, content: bytes) -> Iterator[ConflictHunk]:
+def _places(
+    merge: str, conflict: TipConflict, merged: bytes, content: bytes
+) -> Iterator[ConflictHunk]:
     """Where the places of a conflict are by now; those whose lines were edited are left out."""
     before, after = text_lines(merged), text_lines(content)
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
@@ -240,7 +264,7 @@ def _places(conflict: TipConflict, merged: bytes, content: bytes) -> Iterator[Co
             low = at if start < end else at + (start > 0)
             high = at + size - (start == end and end < len(before))
             if low <= start and end <= high:
-                yield ConflictHunk(kept, other, to + start - at)
+                yield ConflictHunk(kept, other, to + start - at, ((merge, start + 1),))
                 break
 
 
@@ -272,14 +296,22 @@ def settle(workspace: Workspace, conflict: OpenConflict, choices: Sequence[Choic
     content = _whole(conflict, choices[0]) if is_whole else _with(conflict, choices)
     kind = KINDS.get(conflict.path.partition("/")[0], "companion")
     name = Edit(conflict.path, None, None).name
-    trailer = ""
-    if None not in choices:
-        named = path_as_value(conflict.path)
-        trailer = "\n" + "".join(f"{SETTLES}: {merge} {named}\n" for merge in conflict.merges)
-    message = f"{kind}: settle {name}\n\n{_SAYS}\n{trailer}"
+    message = f"{kind}: settle {name}\n\n{_SAYS}\n\n{_trailers(conflict, choices)}"
     if content == conflict.content:
         return _settle_as_it_is(workspace, message, name)
     return workspace.commit([Change(conflict.path, content)], message, conflict.tip)
+
+
+def _trailers(conflict: OpenConflict, choices: Sequence[Choice | None]) -> str:
+    """What is settled: the whole file, or each place for itself where one is left open."""
+    settled: list[str] = list(conflict.merges)
+    if None in choices:
+        chosen = [
+            hunk for hunk, choice in zip(conflict.hunks, choices, strict=True) if choice is not None
+        ]
+        settled = [f"{merge}:{line}" for hunk in chosen for merge, line in hunk.origins]
+    named = path_as_value(conflict.path)
+    return "".join(f"{SETTLES}: {each} {named}\n" for each in settled)
 
 
 def _settle_as_it_is(workspace: Workspace, message: str, name: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,6 +13,7 @@ from perdure.cli.input.ask import ask, check_editor, edit_text
 from perdure.cli.options import given
 from perdure.cli.render.output import emit_json, print_line, print_styled, styled
 from perdure.cli.target import open_workspace, usual_options
+from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.actions.sync.conflicts import (
@@ -31,10 +31,6 @@ _WHAT = {
     "whole": "taken whole from one device",
     "folder": "a file on one device, a folder on the other; the folder is there",
 }
-
-
-class _Stop(Exception):
-    """The user has had enough; what was settled before stays settled."""
 
 
 @click.command("conflicts")
@@ -64,8 +60,7 @@ def command(file: str | None, *, asks: bool, keep: bool, take_other: bool, both:
         if changes and asks:
             check_editor(_INSTEAD)
         if changes:
-            with suppress(_Stop):
-                _settle(workspace, file, _ask if asks else lambda each: [choice] * len(each.hunks))
+            _settle(workspace, file, _ask if asks else lambda each: [choice] * len(each.hunks))
             found = _found(workspace, file)
     if given("--json"):
         emit_json({"conflicts": [each.to_dict() for each in found]})
@@ -123,28 +118,44 @@ def _settle(
     file: str | None,
     choose: Callable[[OpenConflict], Sequence[Choice | None]],
 ) -> None:
-    """Settle file by file; what was left open is not asked about again."""
+    """Settle file by file; what was left open is not asked about again.
+
+    Fewer choices than places: the user has had enough, and the rest stays open.
+    """
     from perdure.actions.sync.conflicts import settle
 
     seen: set[tuple[tuple[str, ...], str]] = set()
     while left := [e for e in _found(workspace, file) if (e.merges, e.path) not in seen]:
         conflict = left[0]
         seen.add((conflict.merges, conflict.path))
-        if settle(workspace, conflict, choose(conflict)) and not given("--json"):
-            print_line(f"Settled {conflict.path}. To undo: perdure undo")
+        chosen = choose(conflict)
+        unasked = len(conflict.hunks) - len(chosen)
+        choices = [*chosen, *[None] * unasked]
+        if settle(workspace, conflict, choices) and not given("--json"):
+            _tell(conflict, choices.count(None))
+        if unasked:
+            return
+
+
+def _tell(conflict: OpenConflict, still_open: int) -> None:
+    left = f", but for {plural(still_open, 'place')}" if still_open else ""
+    print_line(f"Settled {conflict.path}{left}. To undo: perdure undo")
 
 
 def _ask(conflict: OpenConflict) -> list[Choice | None]:
-    """Ask about each place; what is skipped stays open."""
+    """Ask about each place, until the user has had enough; what is skipped stays open."""
     _show_file(conflict)
     chosen: list[Choice | None] = []
     for hunk in conflict.hunks:
         _show_hunk(conflict, hunk)
-        chosen.append(_ask_one(hunk))
+        choice = _ask_one(hunk)
+        if choice == "quit":
+            break
+        chosen.append(choice)
     return chosen
 
 
-def _ask_one(hunk: ConflictHunk) -> Choice | None:
+def _ask_one(hunk: ConflictHunk) -> Choice | Literal["quit"] | None:
     while True:
         match ask(_ASKED, "s")[:1].lower():
             case "k":
@@ -156,7 +167,7 @@ def _ask_one(hunk: ConflictHunk) -> Choice | None:
             case "s":
                 return None
             case "q":
-                raise _Stop
+                return "quit"
             case "e":
                 both = (hunk.kept + hunk.other).decode("utf-8", "replace")
                 edited = edit_text(both, _INSTEAD)
