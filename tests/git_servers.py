@@ -426,6 +426,8 @@ def ssh_server(served: Path, place: Path) -> SshServer:
         f"HostKey {place}/host\nAuthorizedKeysFile {place}/authorised\nStrictModes no\n"
         "UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
         "PermitRootLogin yes\nAcceptEnv GIT_PROTOCOL\nPidFile none\n"
+        # bash reads ~/.bashrc in the first shell of a login by ssh: whatever this machine's says.
+        "SetEnv SHLVL=1\n"
     )
     config = place / "config"
     config.write_text(
