@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from perdure.actions.sync.conflicts import open_conflicts
+from perdure.git.repository.repository import Repository
 from tests.conftest import git
 from tests.rescue.devices import clone, edit, level, say, words
 
@@ -50,3 +52,19 @@ def test_two_settings_that_two_devices_changed(first: Path, second: Path, place:
     level(place, first, second)
     assert (first / "companion.yaml").read_text() == f"{hosted}sync: off\n"
     assert (second / "companion.yaml").read_text() == f"{hosted}sync: off\n"
+
+
+def test_two_settings_that_two_devices_added_at_the_end(
+    first: Path, second: Path, place: Path
+) -> None:
+    text = (first / "companion.yaml").read_text()
+    put(first, "companion.yaml", f"{text}sync: off\n")
+    put(second, "companion.yaml", f"{text}# For this talk.\nrecall: off\n")
+    level(place, first, second)
+    for path in (first, second):
+        found = (path / "companion.yaml").read_text()
+        assert found.startswith(text)
+        assert "sync: off\n" in found
+        assert "# For this talk.\nrecall: off\n" in found
+        with Repository.open(path) as repo:
+            assert open_conflicts(repo, "HEAD") == []

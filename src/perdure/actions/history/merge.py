@@ -55,7 +55,7 @@ def _is_sound(path: str, content: bytes) -> bool:
     return True
 
 
-RESOLVER = Resolver(_claims, _merge, _is_sound)
+RESOLVER = Resolver(_claims, _merge, _is_sound, lambda path: path.endswith(".yaml"))
 _CONVERSATIONS = ("conversations/", "alternatives/")
 _REMOVED = {
     "ours": "deleted here, changed there",

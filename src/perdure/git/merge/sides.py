@@ -49,11 +49,13 @@ class Resolver:
         merge: from all claimed paths that differ, and a reader of any other path, to contents;
             None takes a path away, and paths may come that no side had.
         is_sound: whether a path's content can be read, after lines of both sides came together.
+        is_yaml: whether a path is a YAML mapping, which has keys at the margin.
     """
 
     claims: Callable[[str], bool]
     merge: Callable[[Sequence[ThreeWay], Callable[[str], ThreeWay]], Mapping[str, bytes | None]]
     is_sound: Callable[[str, bytes], bool] = lambda _path, _content: True
+    is_yaml: Callable[[str], bool] = lambda _path: False
 
 
 class Sides:

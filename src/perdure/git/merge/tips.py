@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from perdure.git.errors import NoCommonCommit
 from perdure.git.merge.sides import Resolver, Sides
 from perdure.git.merge.text import Merged, merge_lists, merge_taking, union_paths
+from perdure.git.merge.yaml import merge_yaml
 from perdure.git.objects.commit import Author, CommitInfo
 from perdure.git.objects.tree import PROGRAM, Change, Node, Placed
 from perdure.git.operations.operation import made_commit
@@ -262,7 +263,8 @@ class _Merger:
     def _merged(self, path: str, base: bytes, texts: tuple[bytes, bytes], newer: int) -> Merged:
         if any(is_union(path) for is_union in self._unions):
             return Merged(merge_lists(base, *texts))
-        return merge_taking(base, texts[newer], texts[1 - newer])
+        merge = merge_yaml if self._resolver.is_yaml(path) else merge_taking
+        return merge(base, texts[newer], texts[1 - newer])
 
     def _sound(self, path: str, texts: tuple[bytes, bytes], newer: int) -> _Outcome:
         """One side as a whole: the newer one that can be read."""
