@@ -6,79 +6,24 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from perdure.actions.companion.adopt import WORDS_FILE, adopting
 from perdure.actions.trust import unconfirmed_backends
-from perdure.companion.config.manifest import Manifest, manifest_path, render_manifest
 from perdure.git import disk
 from perdure.git.commit.journal_file import Intent, JournalFile
 from perdure.git.errors import HistoryError
 from perdure.git.packs import outgoing
 from perdure.git.repository.repository import Repository
 from tests.cli.command import run_command
+from tests.cli.handed_folder import Adopt, adopt, everything, handed, place
 from tests.conftest import assert_sound, git
 from tests.newer_git import NewerGit, newer_git
 
-__all__ = ["newer_git"]
-
-Adopt = Callable[..., str]
-FAR = Manifest(name="far", driver="openai", model="some-model", address="https://example.org/v1")
-
-
-def everything(folder: Path) -> dict[str, object]:
-    """Every name below a folder, with content, links and the time of its last change."""
-    return {
-        str(path.relative_to(folder)): (
-            path.lstat().st_mtime_ns,
-            path.readlink() if path.is_symlink() else path.is_file() and path.read_bytes(),
-        )
-        for path in sorted(folder.rglob("*"))
-    }
-
-
-@pytest.fixture
-def handed(companion: Path, tmp_path: Path) -> Path:
-    """A copied folder with a branch, a tag, a kept line, a program to be run, and settings."""
-    git(companion, "tag", "-a", "-m", "noted", "then")
-    git(companion, "branch", "side/one")
-    git(companion, "update-ref", "refs/perdure/kept/line", "HEAD")
-    git(companion, "update-ref", "refs/perdure/ops", "HEAD")
-    (companion / manifest_path("far")).write_bytes(render_manifest(FAR))
-    git(companion, "add", "-A")
-    git(companion, "commit", "-qm", "backend: far")
-    folder = tmp_path / "handed"
-    shutil.copytree(companion, folder, symlinks=True)
-    hook = folder / ".git" / "hooks" / "post-checkout"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\ntouch /tmp/never\n")
-    hook.chmod(0o755)
-    with (folder / ".git" / "config").open("a") as file:
-        file.write('[core]\n\tfsmonitor = touch /tmp/never\n[filter "x"]\n\tclean = false\n')
-    return folder
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "adopted"
-
-
-@pytest.fixture
-def adopt(handed: Path, place: Path, tmp_path: Path) -> Adopt:
-    """The command; the folder is as it was afterwards. Its output."""
-
-    def run(*words: str, code: int = 0) -> str:
-        before = everything(handed)
-        done = run_command("adopt", str(handed), "--at", str(place), *words, cwd=tmp_path)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert everything(handed) == before
-        assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-        return done.stdout + done.stderr
-
-    return run
+__all__ = ["adopt", "handed", "newer_git", "place"]
 
 
 def refs(path: Path) -> dict[str, str]:

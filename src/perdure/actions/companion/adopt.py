@@ -7,38 +7,30 @@ words of a turn that was being written as text, a message that was not sent as a
 
 from __future__ import annotations
 
-import stat
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.actions.concerns import KINDS
+from perdure.actions.companion.folder_files import FolderEdits, files_of, take_edits
 from perdure.actions.trust import unconfirmed_backends
 from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.git.commit.journal_file import Record
 from perdure.git.disk import replace_file
-from perdure.git.errors import HistoryError
-from perdure.git.paths import is_path
 from perdure.git.repository.create import FreshRepository, fresh_repository
 from perdure.git.repository.repository import Change, Repository
 from perdure.git.repository.stranger import CopiedHistory, StrangerFolder, harmless
-from perdure.git.worktree.files import NotRegular
 from perdure.plural import plural
 from perdure.progress import Progress
 from perdure.snapshot.author import author_of
 from perdure.snapshot.companion import best_branch, her_names
 from perdure.snapshot.errors import NotACompanion
-from perdure.stray_files import is_scratch_file
 
 WORDS_FILE = "unsaved-words.txt"
 """In the companion's folder; no kind of file that perdure commits."""
-_TOPS = {*KINDS, "conversations", "alternatives", "backends.lock"}
-_MOST_LISTED = 200_000
-_MOST_BYTES = 16 * 1024 * 1024
-_MOST_TOGETHER = 256 * 1024 * 1024
 _NAMED = 5
 _NOTHING = CopiedHistory({}, None, (), (), borrows=False, remotes=0)
 
@@ -54,7 +46,9 @@ class Adoption:
         branch: the branch that is checked out.
         history: what was copied; empty for a folder without git.
         left_out: files that were not written, each with the reason.
-        edits: files that are in no commit as they stand in the folder, with their content.
+        edits: what is in no commit there: files that were taken, and those that were not.
+        unfinished: what git has not finished there, ``merge`` for instance; "" for nothing.
+        elsewhere: names of its other work trees, whose files were not looked at.
         words: what journals hold of turns that were being written, as text; "" for nothing.
         draft: a message that was typed and not sent.
         waiting: backends that are not used before they are confirmed.
@@ -66,7 +60,9 @@ class Adoption:
     branch: str
     history: CopiedHistory
     left_out: tuple[tuple[str, str], ...]
-    edits: tuple[tuple[str, bytes], ...]
+    edits: FolderEdits
+    unfinished: str
+    elsewhere: tuple[str, ...]
     words: str
     draft: str
     waiting: tuple[str, ...]
@@ -88,9 +84,11 @@ class Adoption:
             there = f"the branch {named}, which has no companion" if named else "no branch"
             lines.append(f"Checks out {self.branch}: the folder names {there}.")
         lines += self._not_taken()
-        if self.edits:
-            paths = [path for path, _ in self.edits]
-            lines.append(f"In no commit there, and taken as edits by hand: {_some(paths)}.")
+        if self.edits.taken:
+            lines.append(
+                f"In no commit there, and taken as edits by hand: {_some(self.edits.taken)}."
+            )
+        lines += self._edits_left()
         if self.words:
             lines.append(f"Words of a turn that was being written go into {WORDS_FILE}:")
             lines += [f"  {line}" for line in self.words.splitlines()[:_NAMED]]
@@ -118,6 +116,23 @@ class Adoption:
             lines.append(f"The history holds {plural(odd, 'odd name')}, none of which is written.")
         return lines
 
+    def _edits_left(self) -> list[str]:
+        by_reason: dict[str, list[str]] = {}
+        for path, reason in self.edits.left:
+            by_reason.setdefault(reason, []).append(path)
+        lines = [f"Not taken: {_some(paths)}: {why}." for why, paths in by_reason.items()]
+        if self.edits.others:
+            lines.append(f"No companion's, and stays there: {_some(self.edits.others)}.")
+        if self.unfinished:
+            lines.append(
+                f"A {self.unfinished} is not finished there, and is not gone on with here."
+            )
+        if self.elsewhere:
+            lines.append(
+                f"Edits in its other work trees were not looked at: {_some(self.elsewhere)}."
+            )
+        return lines
+
     def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
@@ -128,9 +143,12 @@ class Adoption:
             "refs": sorted(self.history.refs),
             "left_out": [
                 {"name": name, "reason": why}
-                for name, why in (*self.history.left_out, *self.left_out)
+                for name, why in (*self.history.left_out, *self.left_out, *self.edits.left)
             ],
-            "edits": [path for path, _ in self.edits],
+            "edits": self.edits.taken,
+            "others": self.edits.others,
+            "unfinished": self.unfinished or None,
+            "other_work_trees": list(self.elsewhere),
             "words": self.words or None,
             "draft": self.draft or None,
             "unconfirmed": list(self.waiting),
@@ -155,19 +173,23 @@ def adopting(folder: Path, path: Path, progress: Progress | None = None) -> Iter
     stranger = StrangerFolder(folder)
     with fresh_repository(path) as fresh:
         repo = fresh.repo
+        edits, left_out = FolderEdits(), []
         if stranger.git_dir is None:
-            history, branch, left_out = _NOTHING, _from_files(stranger, fresh), []
+            history = _NOTHING
+            branch, edits = _from_files(stranger, fresh)
         else:
             history = stranger.copy_history(fresh, progress)
             branch = best_branch(repo, history.head)
             if repo.oid(SETTINGS, f"refs/heads/{branch}") is None:
                 raise _no_companion(folder)
             left_out = fresh.check_out(branch)
+            if not stranger.is_bare:
+                edits = take_edits(stranger, repo, history.head)
         name = next(iter(her_names(repo, "HEAD")), folder.name)
-        edits = [] if stranger.is_bare else _edits(stranger, repo)
         words = _text(repo, stranger.unsaved_turns())
         adoption = Adoption(
-            name, folder, path, branch, history, tuple(left_out), tuple(edits), words,
+            name, folder, path, branch, history, tuple(left_out), edits,
+            stranger.open_operation(), tuple(stranger.linked_trees()), words,
             mask_secrets(stranger.draft())[0],
             tuple(each.name for each in unconfirmed_backends(repo, "HEAD", most=0)),
         )  # fmt: skip
@@ -183,9 +205,9 @@ def _no_companion(folder: Path) -> NotACompanion:
     )
 
 
-def _from_files(stranger: StrangerFolder, fresh: FreshRepository) -> str:
-    """Commit the files of a folder without git; returns the branch."""
-    files = dict(_files(stranger))
+def _from_files(stranger: StrangerFolder, fresh: FreshRepository) -> tuple[str, FolderEdits]:
+    """Commit the files of a folder without git; the branch, and what was left."""
+    files, edits = files_of(stranger)
     if SETTINGS not in files:
         raise _no_companion(stranger.path)
     branch = "main"
@@ -195,44 +217,7 @@ def _from_files(stranger: StrangerFolder, fresh: FreshRepository) -> str:
         author=fresh.repo.human() or author_of("perdure"),
         branch=branch,
     )
-    return branch
-
-
-def _files(stranger: StrangerFolder) -> Iterator[tuple[str, bytes]]:
-    """The companion's files in a folder, with their content; no links, nothing huge.
-
-    Raises:
-        TooManyFiles: there are more than are looked through.
-        HistoryError: they are larger than a companion's.
-    """
-    work = stranger.work_tree()
-    left = _MOST_TOGETHER
-    for path, found in sorted(work.below("", most=_MOST_LISTED).items()):
-        is_ours = path in KINDS or (path.partition("/")[0] in _TOPS and not is_scratch_file(path))
-        if not (is_ours and is_path(path) and stat.S_ISREG(found.st_mode)):
-            continue
-        left -= found.st_size
-        if left < 0:
-            raise HistoryError(
-                f"the files of {stranger.path} have more than {_MOST_TOGETHER >> 20} MiB",
-                "nothing was changed",
-                "move away what does not belong to a companion",
-            )
-        try:
-            seen = work.read(path, most=_MOST_BYTES)
-        except NotRegular:
-            continue
-        if seen is not None:
-            yield path, seen.data
-
-
-def _edits(stranger: StrangerFolder, repo: Repository) -> list[tuple[str, bytes]]:
-    """Files that stand in the folder otherwise than in the branch; what is gone there is not."""
-    return [
-        (path, data)
-        for path, data in _files(stranger)
-        if (oid := repo.oid(path)) is None or repo.blob(oid) != data
-    ]
+    return branch, edits
 
 
 def _text(repo: Repository, turns: Sequence[Record]) -> str:
@@ -254,11 +239,9 @@ def _text(repo: Repository, turns: Sequence[Record]) -> str:
 
 
 def _take(adoption: Adoption, repo: Repository) -> None:
-    """Put what was offered beside the history: edits, words, a draft."""
-    work = repo.work_tree()
-    for path, data in adoption.edits:
-        over = work.stat(path)
-        work.write(path, data, over=over, synced=True)
+    """Put what was offered beside the history: words, a draft; the edits are there, not flushed."""
+    if adoption.edits.taken:
+        os.sync()
     if adoption.words:
         replace_file(repo.path / WORDS_FILE, f"{adoption.words}\n".encode(), synced=True)
     if adoption.draft:
@@ -268,4 +251,6 @@ def _take(adoption: Adoption, repo: Repository) -> None:
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(name.replace("\n", "\\n") for name in names[:_NAMED]) + (
+        f" and {more} more" if more > 0 else ""
+    )

@@ -7,14 +7,19 @@ lead to, each hashed again; no link is followed, and no other folder that it bor
 
 from __future__ import annotations
 
+import os
+import stat
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from perdure.git import disk, links
 from perdure.git.commit.journal_file import Record, read_journal
-from perdure.git.config.repository import check_supported, read_config
+from perdure.git.config.repository import check_supported, is_true, read_config
 from perdure.git.errors import (
     DamagedRepository,
     NotARepository,
@@ -22,7 +27,10 @@ from perdure.git.errors import (
     UnsupportedRepository,
     storage_errors,
 )
+from perdure.git.index import file as index_file
+from perdure.git.index.file import IndexTrouble
 from perdure.git.layout import Layout, looks_bare, shallow_ends
+from perdure.git.objects.commit import OID
 from perdure.git.objects.fsck import Trouble
 from perdure.git.objects.new_objects import NewObjects
 from perdure.git.objects.store import MOST_BYTES, ObjectStore
@@ -40,6 +48,20 @@ _FATAL = frozenset({"broken", "missing", "kind", "entries"})
 _MOST_JOURNALS = 64
 _LARGEST_JOURNAL = 16 * 1024 * 1024
 _LARGEST_DRAFT = 1024 * 1024
+_LARGEST_INDEX = 16 * 1024 * 1024
+_INDEX_HEADER = 12
+_MOST_TREES = 1000
+_LONGEST_HEAD = 4096
+_OPEN = {
+    "MERGE_HEAD": "merge",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "BISECT_LOG": "bisect",
+}
+"""Files of git's, and what is not finished while they are there."""
+_OTHER_REFS = {"refs/stash": "what was stashed is on no branch"}
 DETACHED = "was-checked-out"
 """The branch for a commit that is checked out without one."""
 
@@ -50,6 +72,14 @@ class _Objects:
 
     store: ObjectStore
     boundary: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What git's index has of a file. ``stage`` 0: it is staged; else a side of a conflict."""
+
+    stage: int
+    oid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +125,48 @@ class StrangerFolder:
         """Whether it is a repository without files beside it."""
         return self.git_dir == self.path
 
+    @cached_property
+    def tells_programs(self) -> bool:
+        """Whether its files' permissions tell which are programs, as its settings say."""
+        if self.git_dir is None:
+            return False
+        return is_true(read_config(self.git_dir).get("core.filemode", "true"))
+
+    def open_operation(self) -> str:
+        """What git has not finished there, ``merge`` or ``rebase`` for instance; "" for nothing."""
+        if self.git_dir is None:
+            return ""
+        git_dir = self.git_dir
+        return next((name for file, name in _OPEN.items() if os.path.lexists(git_dir / file)), "")
+
+    def staged(self) -> dict[str, list[Staged]] | None:
+        """What git's index has of each file by path; None where it cannot be told."""
+        if self.git_dir is None:
+            return {}
+        found: dict[str, list[Staged]] = {}
+        left, end = _LARGEST_INDEX, _INDEX_HEADER
+        try:
+            data = disk.read_file(self.git_dir / "index", most=_LARGEST_INDEX)
+            for entry in index_file.entries(data):
+                end = entry.end
+                left -= len(entry.path)
+                if left < 0:
+                    return None
+                if stat.S_ISREG(entry.mode) and not entry.only_intended:
+                    path = os.fsdecode(entry.path)
+                    found.setdefault(path, []).append(Staged(entry.stage, entry.oid))
+            # A split index has the rest of its entries in another file.
+            is_split = b"link" in dict(index_file.extensions(data, end))
+        except FileNotFoundError:
+            return {}
+        except (OSError, IndexTrouble, struct.error, ValueError, IndexError):
+            return None
+        return None if is_split else found
+
+    def linked_trees(self) -> list[str]:
+        """The names of its other work trees (`git worktree`), whose files are not looked at."""
+        return [path.name for path in _linked(self.git_dir)] if self.git_dir is not None else []
+
     def work_tree(self) -> WorkTree:
         """Its files, read without following a link."""
         return WorkTree(self.path, self.path)
@@ -120,6 +192,7 @@ class StrangerFolder:
             found = Refs(Layout(self.path, git_dir, git_dir))
             refs, left_out = _wanted(found.names("refs/"))
             head = _head(found, refs)
+            _take_detached(git_dir, refs)
             if not refs:
                 raise DamagedRepository(
                     f"{self.path} has no branch that can be read", "nothing was changed"
@@ -217,7 +290,12 @@ def _wanted(found: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str, s
             "take away those that nobody needs, with git",
         )
     taken = {name: found[name] for name in names if is_ref_name(name)}
-    return taken, [(name, "git would not take its name") for name in names if name not in taken]
+    left_out = [(name, "git would not take its name") for name in names if name not in taken]
+    other = (name for name in found if not name.startswith((HEADS, TAGS, REMOTES, "refs/perdure/")))
+    return taken, [
+        *((name, _OTHER_REFS.get(name, "it is no branch and no tag")) for name in other),
+        *left_out,
+    ]
 
 
 def _head(found: Refs, refs: dict[str, str]) -> str | None:
@@ -233,6 +311,27 @@ def _head(found: Refs, refs: dict[str, str]) -> str | None:
     name = f"{HEADS}{DETACHED}"
     refs.setdefault(name, head.commit)
     return name
+
+
+def _take_detached(git_dir: Path, refs: dict[str, str]) -> None:
+    """Give a branch to each commit that another work tree has checked out without one."""
+    for tree in _linked(git_dir):
+        with suppress(OSError):
+            oid = (
+                disk.read_file(tree / "HEAD", most=_LONGEST_HEAD).decode("ascii", "replace").strip()
+            )
+            name = f"{HEADS}{DETACHED}-{tree.name}"
+            if OID.fullmatch(oid) and oid not in refs.values() and is_ref_name(name):
+                refs.setdefault(name, oid)
+
+
+def _linked(git_dir: Path) -> list[Path]:
+    """The git folders of other work trees, as many as are looked at."""
+    folder = _plain(git_dir, "worktrees")
+    with suppress(OSError):
+        found = folder.iterdir() if folder is not None else ()
+        return sorted(path for path in islice(found, _MOST_TREES) if not path.is_symlink())
+    return []
 
 
 def _whole(

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,15 +145,26 @@ class WorkTree:
         """What is below a folder and no folder itself, with its stat: `walk` by whole paths."""
         return files_in(self.walk(folder, most=most))
 
-    def walk(self, folder: str, *, most: int) -> Iterator[FolderListing]:
+    def walk(
+        self,
+        folder: str,
+        *,
+        most: int,
+        unread: Callable[[str, OSError], None] | None = None,
+    ) -> Iterator[FolderListing]:
         """Walk a folder and everything below it, without following links.
 
         Folders that begin with a dot are named and not gone into, git's own among them. The folder
         itself may be missing, or something else: then there is nothing.
 
+        Args:
+            folder: where to begin; "" is the root.
+            most: files and folders that there may be.
+            unread: called with a folder that cannot be read, which is then passed over.
+
         Raises:
             TooManyFiles: there are more than ``most`` files and folders.
-            OSError: a folder cannot be read.
+            OSError: a folder cannot be read, and ``unread`` is not given.
         """
         waiting, seen = [folder], 0
         while waiting:
@@ -161,15 +172,20 @@ class WorkTree:
             start = f"{here}/" if here else ""
             folders: list[str] = []
             files: dict[str, os.stat_result] = {}
-            for entry, is_folder in self._entries(here):
-                seen += 1
-                if seen > most:
-                    raise too_many(folder, most)
-                if is_folder:
-                    folders.append(entry.name)
-                else:
-                    with contextlib.suppress(FileNotFoundError):
-                        files[entry.name] = entry.stat(follow_symlinks=False)
+            try:
+                for entry, is_folder in self._entries(here):
+                    seen += 1
+                    if seen > most:
+                        raise too_many(folder, most)
+                    if is_folder:
+                        folders.append(entry.name)
+                    else:
+                        with contextlib.suppress(FileNotFoundError):
+                            files[entry.name] = entry.stat(follow_symlinks=False)
+            except OSError as error:
+                if unread is None:
+                    raise
+                unread(here, error)
             yield here, folders, files
             waiting += [
                 start + name for name in folders if name[0] != "." and is_path(start + name)
