@@ -14,6 +14,7 @@ from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
 from perdure.tui.chat.screen import ChatScreen
+from perdure.tui.conflicts.device_screen import DeviceConflictsScreen
 from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.dialogs.backend_picker import BackendPicker
 from perdure.tui.dialogs.edit import Editing
@@ -54,6 +55,7 @@ PLACES: tuple[tuple[str, Sequence[BindingType]], ...] = (
     ("In the list of backends", BackendPicker.BINDINGS),
     ("The timeline", TimelineScreen.BINDINGS),
     ("An open merge", ConflictsScreen.BINDINGS),
+    ("Conflicts between devices", DeviceConflictsScreen.BINDINGS),
     ("Memory", MemoryScreen.BINDINGS),
     ("The prompt", PromptView.BINDINGS),
     ("Search", SearchView.BINDINGS),
@@ -102,8 +104,9 @@ def test_every_binding_has_an_id_of_its_own() -> None:
 
 
 OWNERS: tuple[type, ...] = (
-    ChatScreen, ChatApp, TimelineScreen, ConflictsScreen, MemoryScreen, PromptView, SearchView,
-    Drawer, BackendPicker, Question, Editing, NameDialog, Reading, HelpScreen,
+    ChatScreen, ChatApp, TimelineScreen, ConflictsScreen, DeviceConflictsScreen, MemoryScreen,
+    PromptView, SearchView, Drawer, BackendPicker, Question, Editing, NameDialog, Reading,
+    HelpScreen,
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.recall.api import Hit
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
+from perdure.tui.conflicts.device_screen import DeviceConflictsScreen
 from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import Search, SearchView
@@ -29,6 +30,7 @@ from perdure.tui.widgets.composer import Composer
 from perdure.views.search import FoundTurn, Marks, SearchResult
 from perdure.views.why.explain import ExplainedPart, Explanation
 from perdure.views.why.reasons import LeftOut
+from tests.devices import meet
 from tests.tui.conftest import chat_app, until
 from tests.tui.stand_in import ANSWERS, SAYINGS
 from tests.tui.test_history_pictures import START, dated, lived, screen, showing
@@ -311,3 +313,37 @@ def test_an_open_merge(snap_compare: Compare, torn: Path, look: Look) -> None:
         await settled(pilot, lambda: "Gentle." in shown.preview)
 
     assert snap_compare(lives(torn, look), run_before=before, terminal_size=look.size)
+
+
+@pytest.fixture
+def apart(lived: Path, tmp_path: Path) -> Path:
+    """The voice, changed in two places on this device and on another, and synced."""
+    words = "# Voice\n\nSpeaks at length.\n\nNever hurries.\n\nLikes rain.\n"
+    (lived / VOICE).write_text(words)
+    dated(lived, 1700, "commit", "-qam", "persona: voice")
+    there = tmp_path / "there"
+    subprocess.run(["git", "clone", "-q", str(lived), str(there)], check=True)
+    (there / VOICE).write_text(words.replace("at length", "briefly").replace("rain", "snow"))
+    dated(there, 1710, "commit", "-qam", "persona: briefly")
+    (lived / VOICE).write_text(words.replace("at length", "softly").replace("rain", "fog"))
+    dated(lived, 1720, "commit", "-qam", "persona: softly")
+    meet(lived, there)
+    return lived
+
+
+@pytest.mark.parametrize("look", [LOOKS[1], LOOKS[4]], ids=str)
+def test_conflicts_between_devices(snap_compare: Compare, apart: Path, look: Look) -> None:
+    """The places, and what each device says."""
+
+    async def before(pilot: Pilot[int]) -> None:
+        app = await ready(pilot)
+        app.chat.action_conflicts()
+        await until(
+            pilot,
+            lambda: isinstance(app.screen, DeviceConflictsScreen) and app.screen.is_mounted,
+        )
+        shown: Screen[object] = app.screen
+        assert isinstance(shown, DeviceConflictsScreen)
+        await settled(pilot, lambda: "softly" in shown.preview)
+
+    assert snap_compare(lives(apart, look), run_before=before, terminal_size=look.size)

@@ -110,6 +110,19 @@ class PanelController:
             screen = MemoryScreen(self._host, readers, self._conversation.glyphs)
             self.screen.app.push_screen(screen)
 
+    def open_device_conflicts(self) -> None:
+        """Open the list of what two devices changed differently, in place of an open panel."""
+        from perdure.tui.conflicts.device_screen import DeviceConflictsScreen
+
+        panel, reader = open_panel(self.screen.app), self._reader("beside")
+        if reader is None or isinstance(panel, DeviceConflictsScreen):
+            return
+        if panel is not None:
+            panel.dismiss()
+        self.screen.app.push_screen(
+            DeviceConflictsScreen(self._host, reader, self._conversation.glyphs)
+        )
+
     @work(group="review", exclusive=True)
     async def show_review_hint(self) -> None:
         """Say once that there is something to review, unless a notice is shown already."""

@@ -199,6 +199,7 @@ class ChatScreen(Screen[None]):
             "/next": lambda name: self.backends.switch(name, once=True),
             "/confirm": lambda _: self.backends.confirm_all(),
             "/merge": self.merge.begin,
+            "/conflicts": lambda _: self.panels.open_device_conflicts(),
         }
 
     def _run_command(self, text: str) -> bool:
@@ -364,6 +365,9 @@ class ChatScreen(Screen[None]):
 
     def action_memory(self) -> None:
         self.panels.open_memory()
+
+    def action_conflicts(self) -> None:
+        self.panels.open_device_conflicts()
 
     def action_prompt(self) -> None:
         self.panels.open_prompt()

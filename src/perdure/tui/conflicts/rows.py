@@ -33,7 +33,7 @@ def conflict_text(conflict: FileConflict, join: UnfinishedMerge, glyphs: Glyphs)
         for name, where, words in zip((here, there), ("here", "there"), sides, strict=True):
             text.append(f"\n{name}", "bold")
             text.append(f", {where}\n", "dim")
-            text.append(_quoted(words, glyphs))
+            text.append(quoted(words, glyphs))
     text.append("\n" + "\n".join(_next_steps(conflict, here, there)), "dim")
     return text
 
@@ -69,7 +69,8 @@ def _next_steps(conflict: FileConflict, here: str, there: str) -> list[str]:
     return steps
 
 
-def _quoted(words: bytes, glyphs: Glyphs) -> Text:
+def quoted(words: bytes, glyphs: Glyphs) -> Text:
+    """What one side says, line by line, a bar before each."""
     text = Text()
     lines = sanitise(words.decode("utf-8", "replace")).rstrip("\n")
     for line in lines.split("\n") if lines else ["(nothing)"]:

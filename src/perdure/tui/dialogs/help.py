@@ -24,6 +24,7 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
         ("/backend", "Choose the backend; with a name, from now on"),
         ("/next NAME", "Let another backend give the next reply only"),
         ("/merge", "What the open merge still needs; with a branch's name, merge it"),
+        ("/conflicts", "What was changed differently on two devices, to choose from"),
         ("/confirm", "Confirm a backend that came from outside, or not"),
         ("/help", "Keys that work here"),
         ("/quit", "Leave"),
@@ -39,6 +40,9 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "The timeline": (("up down pgup pgdn", "Move; details appear beside the list"),),
     "An open merge": (("up down pgup pgdn", "Move; both versions appear beside the list"),),
+    "Conflicts between devices": (
+        ("up down pgup pgdn", "Move; both versions appear beside the list"),
+    ),
     "Memory": (
         ("up down pgup pgdn", "Move; details appear beside the list"),
         ("tab", "The list of lists, if the window is wide enough"),
