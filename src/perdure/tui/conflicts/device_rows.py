@@ -48,9 +48,9 @@ class Place:
         return ("keep", "other") if self.is_whole else ("keep", "other", "both")
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        """What it is known by when the list was read again."""
-        return self.conflict.path, self.hunk.name, self.at
+    def keys(self) -> list[tuple[object, ...]]:
+        """What it is known by: one of these for each merge that holds it."""
+        return [(self.conflict.path, *origin) for origin in self.hunk.origins]
 
 
 def places_of(conflicts: list[OpenConflict]) -> list[Place]:

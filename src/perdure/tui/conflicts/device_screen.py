@@ -86,7 +86,7 @@ class DeviceConflictsScreen(PanelScreen):
             head.append(f"  {self._glyphs.separator} {differ}; what was changed last is in use")
         self.show_head(Content.assemble(*head))
         rows = [place_row(each, self._glyphs) for each in places]
-        self.show_rows(rows, [(each.key,) for each in places], Text(_NOTHING, "dim"))
+        self.show_rows(rows, [each.keys for each in places], Text(_NOTHING, "dim"))
         self._look()
 
     # -- the row under the cursor --------------------------------------------------------------
@@ -180,7 +180,7 @@ def _settle(workspace: Workspace, row: Place, choice: Choice) -> None:
     """Settle a place as it stands by now. Raises CannotAct where it is settled already."""
     workspace.commit_hand_edits()
     for each in places_of(_open(workspace.repo)):
-        if (each.conflict.path, each.hunk.name) == (row.conflict.path, row.hunk.name):
+        if not set(each.keys).isdisjoint(row.keys):
             choices: list[Choice | None] = [None] * len(each.conflict.hunks)
             choices[each.at] = choice
             settle(workspace, each.conflict, choices)
