@@ -11,7 +11,8 @@ from perdure.tui.app import ChatApp
 from perdure.tui.conflicts.device_screen import DeviceConflictsScreen
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.text import Reading
-from tests.cli.test_conflicts import BASE, VOICE, edit, other, voice
+from tests.cli.test_conflicts import BASE, edit, other, voice
+from tests.cli.test_history import VOICE
 from tests.conftest import assert_sound, git
 from tests.tui.conftest import say, shown, until
 from tests.tui.test_real_session import chatting
