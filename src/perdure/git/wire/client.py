@@ -20,7 +20,6 @@ from dulwich.protocol import ZERO_SHA, Protocol
 
 from perdure.git.packs.outgoing import OutgoingPack
 from perdure.git.refs.refs import HEADS, TAGS, is_ref_name
-from perdure.git.wire import line as lines
 from perdure.git.wire.errors import (
     SAFE,
     CutOff,
@@ -33,7 +32,7 @@ from perdure.git.wire.errors import (
     UnsupportedRemote,
     server_words,
 )
-from perdure.git.wire.line import Line, cut_off, too_many_words
+from perdure.git.wire.line import Line, Packets, cut_off, shallow
 from perdure.git.wire.transport import Advertised, PushOrder, PushResult
 
 if TYPE_CHECKING:
@@ -57,46 +56,8 @@ _LAST_ROWS = 3
 _OF_GIT = re.compile(r"\d+% \(|^Total \d|^error: hook declined to update")
 """What git itself says beside a hook."""
 _PREFIXES = [b"HEAD", HEADS.encode(), TAGS.encode(), b"refs/perdure/"]
-_PIECE = 65536
-"""dulwich's `_RBUFSIZE`; a packet is shorter."""
 _OID = re.compile(rb"[0-9a-f]{40}")
-_HEAD_ROW = re.compile(rb"[0-9a-f]{40,64} HEAD symref-target:(\S+)|unborn HEAD symref-target:(\S+)")
 _ADVERTISEMENT = "application/x-git-(?:upload|receive)-pack-advertisement"
-_HEAD_CAPABILITY = re.compile(rb"symref=HEAD:(\S+)")
-
-
-class _Head:
-    """What the remote's HEAD names, as far as it has been said in this conversation."""
-
-    def __init__(self) -> None:
-        self.ref: str | None = None
-
-    def look(self, data: bytes) -> None:
-        """Find it in a row, or in all of what was advertised."""
-        found = _HEAD_ROW.search(data) or _HEAD_CAPABILITY.search(data)
-        if found is not None and self.ref is None:
-            ref = (found[1] or (found[2] if found.re is _HEAD_ROW else b"")).decode(
-                "utf-8", "replace"
-            )
-            if ref.startswith(HEADS) and is_ref_name(ref):
-                self.ref = ref
-
-
-class _Rows(Protocol):
-    """dulwich's reader of a line; it notices what HEAD names."""
-
-    def __init__(self, line: Line, head: _Head) -> None:
-        # Closed by whoever has opened the line: dulwich does so only where all goes well.
-        super().__init__(_bounded(line.read), line.write, shutdown_write=line.end_writes)
-        self._head = head
-
-    def read_pkt_line(self) -> bytes | None:
-        row = super().read_pkt_line()
-        if row and row.startswith(b"shallow "):
-            raise _shallow()
-        if row and self._head.ref is None and b"HEAD" in row[:4096]:
-            self._head.look(row)
-        return row
 
 
 class LineClient(TraditionalGitClient):
@@ -107,7 +68,7 @@ class LineClient(TraditionalGitClient):
         self._open = open_line
         self._address = address
         self.line: Line | None = None
-        self.head = _Head()
+        self.packets = Packets()
 
     def _connect(
         self, cmd: bytes, path: str | bytes, protocol_version: int | None = None
@@ -115,7 +76,9 @@ class LineClient(TraditionalGitClient):
         del path, protocol_version
         service = f"git-{cmd.decode('ascii')}"
         self.line = line = self._open(service)
-        protocol = _Rows(line, self.head)
+        # Closed by whoever has opened the line: dulwich does so only where all goes well.
+        read = self.packets.counted(line.read)
+        protocol = Protocol(read, line.write, shutdown_write=line.end_writes)
         self.protocol_version = 2 if cmd == b"upload-pack" else 0
         if self._address.scheme == "git":
             place = self._address.origin.partition("://")[2]
@@ -132,7 +95,7 @@ class WebClient(AbstractHttpGitClient):
     def __init__(self, server: WebServer, url: str) -> None:
         super().__init__(url)
         self._server = server
-        self.head = _Head()
+        self.packets = Packets()
         self.line = None
 
     def _http_request(  # type: ignore[override]
@@ -158,38 +121,13 @@ class WebClient(AbstractHttpGitClient):
             )
         if data is None or (isinstance(data, bytes) and b"command=ls-refs" in data[:64]):
             answer.keep_all()
-            if re.search(rb"\n[0-9a-f]{4}shallow [0-9a-f]{40}", answer.kept):
-                raise _shallow()
-            self.head.look(answer.kept)
-        return answer, _bounded(answer.read)
+        return answer, self.packets.counted(answer.read)
 
     def _post_buffer_size(self, url: str) -> int:
         # A slice of a push goes as one body of known length: some servers want that, and it can be
         # sent again where the server asks who we are only then.
         del url
         return 24 * 1024 * 1024
-
-
-def _bounded(read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-    """A reader of packets that counts what is no part of a pack: words, statuses, acknowledgements.
-
-    dulwich reads a packet's length, then its content, whose first byte is 1 where it is of a pack.
-    Servers of another age send a pack without packets: that is read in pieces of `_PIECE`.
-    """
-    left = lines.MOST_ADVERTISED_BYTES
-
-    def counted(size: int) -> bytes:
-        nonlocal left
-        data = read(size)
-        if size == 4 and 0 < len(data) < 4:
-            raise cut_off()
-        if size != _PIECE and data[:1] != b"\x01":
-            left -= len(data)
-            if left < 0:
-                raise too_many_words()
-        return data
-
-    return counted
 
 
 def _blocks(data: bytes | Iterator[bytes] | None) -> bytes | Iterator[bytes] | None:
@@ -259,6 +197,7 @@ class ClientTransport:
                 return [each.encode() for each in self._own(wants, there)]  # type: ignore[misc]
 
             def take(data: bytes) -> int:
+                self._client.packets.was_pack(len(data))
                 self._own(write, data)
                 return len(data)
 
@@ -271,8 +210,8 @@ class ClientTransport:
                 ref_prefix=_PREFIXES,
             )
             if found.new_shallow:
-                raise _shallow()
-            return seen[0] if seen else Advertised({}, self._client.head.ref)
+                raise shallow()
+            return seen[0] if seen else Advertised({}, self._client.packets.head)
 
     def push(
         self, decide: Callable[[Advertised], PushOrder | None], progress: Callable[[str], None]
@@ -379,7 +318,7 @@ class ClientTransport:
                 SAFE,
                 "see git ls-remote; remove there what does not belong to the companion",
             )
-        return Advertised(found, self._client.head.ref, odd)
+        return Advertised(found, self._client.packets.head, odd)
 
     def _own(self, call: Callable[..., _T], *words: object) -> _T:
         """Call ours from inside of dulwich; its errors are not the remote's."""
@@ -393,7 +332,7 @@ class ClientTransport:
     def _conversation(self) -> Iterator[None]:
         """One connection; whatever goes wrong in it is an error of ours."""
         self._ours = None
-        self._client.head.ref = None
+        self._client.packets.begin()
         try:
             yield
         except RemoteProblem:
@@ -453,14 +392,6 @@ def _explained(refused: dict[str, str], said: Iterable[str]) -> dict[str, str]:
     words = " ".join(list(dict.fromkeys(rows))[-_LAST_ROWS:])
     told = f": {server_words(words)}" if words else ""
     return {ref: f"{why}{told}" if "declined" in why else why for ref, why in refused.items()}
-
-
-def _shallow() -> UnsupportedRemote:
-    return UnsupportedRemote(
-        "the remote does not have the whole history: it is a shallow clone itself",
-        SAFE,
-        "use the repository that it was made from, or git fetch --unshallow there",
-    )
 
 
 def _not_git(what: str) -> NotGit:

@@ -1,4 +1,4 @@
-"""A line to a server: bytes in both directions, with a limit on its silence.
+"""A line to a server: bytes in both directions, with a limit on its silence, and on its words.
 
 It is a socket, or the pipes of a process (ssh). While it writes it also reads, so that a server
 that reports progress in the middle of a push never waits for us while we wait for it. What the
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import socket
 import time
 from collections.abc import Callable
 from typing import Final
 
+from perdure.git.refs.refs import HEADS, is_ref_name
 from perdure.git.wire.address import DEFAULT_PORTS, Address
 from perdure.git.wire.errors import (
     SAFE,
@@ -22,6 +24,7 @@ from perdure.git.wire.errors import (
     RemoteSilent,
     TooMuch,
     Unreachable,
+    UnsupportedRemote,
     server_words,
 )
 
@@ -37,6 +40,15 @@ _MOST_AHEAD = 4 * 1024 * 1024
 _MOST_TROUBLE = 16 * 1024
 _LAST_WORDS_SECONDS = 5.0
 """For what the program in between says when it ends."""
+_LENGTH = 4
+"""Bytes that say how long a packet is; dulwich reads them by themselves."""
+_PIECE = 65536
+"""dulwich's `_RBUFSIZE`: servers of another age send a pack without packets, read in such pieces. A
+packet is shorter."""
+_COST = 64
+"""Bytes that each packet counts for beside its own: a short one costs memory and time too."""
+_HEAD_ROW = re.compile(rb"[0-9a-f]{40,64} HEAD symref-target:(\S+)|unborn HEAD symref-target:(\S+)")
+_HEAD_CAPABILITY = re.compile(rb"[\0 ]symref=HEAD:(\S+)")
 
 
 class Line:
@@ -188,6 +200,68 @@ class Line:
             self._errors = None
 
 
+class Packets:
+    """The packets of one conversation.
+
+    dulwich keeps every row that it reads. What is no part of a pack is counted here, by bytes and
+    by packets, whichever words it is made of; and rows that dulwich makes nothing of are noticed.
+
+    Attributes:
+        head: the ref that the remote's HEAD names, as far as it has been said.
+    """
+
+    def __init__(self) -> None:
+        self.head: str | None = None
+        self._left = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a conversation: nothing was said."""
+        self.head = None
+        self._left = MOST_ADVERTISED_BYTES
+
+    def counted(self, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+        """A reader for dulwich, which asks for a packet's length and then for its content.
+
+        Raises:
+            TooMuch: the remote says more than it may.
+            CutOff: it ends within a length.
+            UnsupportedRemote: it is a shallow clone.
+        """
+
+        def counted(size: int) -> bytes:
+            data = read(size)
+            if size == _LENGTH:
+                if 0 < len(data) < size:
+                    raise cut_off()
+                self._left -= _COST
+            self._left -= len(data)
+            if self._left < 0:
+                raise too_many_words()
+            if size != _PIECE:
+                self._look(data)
+            return data
+
+        return counted
+
+    def was_pack(self, size: int) -> None:
+        """Take back what was counted for bytes of a pack, which has limits of its own."""
+        self._left += size + min(size, _COST + _LENGTH + 1)
+
+    def _look(self, row: bytes) -> None:
+        if row.startswith(b"shallow "):
+            raise shallow()
+        if self.head is not None:
+            return
+        found = _HEAD_ROW.match(row)
+        if found is None and b"\0" in row:
+            found = _HEAD_CAPABILITY.search(row)
+        if found is not None:
+            ref = next(each for each in found.groups() if each).decode("utf-8", "replace")
+            if ref.startswith(HEADS) and is_ref_name(ref):
+                self.head = ref
+
+
 def cut_off() -> CutOff:
     """The error for a connection that ended in the middle."""
     return CutOff(
@@ -202,6 +276,15 @@ def too_many_words() -> TooMuch:
         f"{MOST_ADVERTISED_BYTES >> 20} MiB of branches, tags and words",
         SAFE,
         "see git ls-remote; remove there what does not belong to the companion",
+    )
+
+
+def shallow() -> UnsupportedRemote:
+    """The error for a remote that lacks the beginning of its history."""
+    return UnsupportedRemote(
+        "the remote does not have the whole history: it is a shallow clone itself",
+        SAFE,
+        "use the repository that it was made from, or git fetch --unshallow there",
     )
 
 

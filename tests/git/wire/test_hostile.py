@@ -1,0 +1,139 @@
+"""Servers that were written to do harm: what they say is bounded, and leads nowhere else."""
+
+from __future__ import annotations
+
+import itertools
+import socketserver
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from perdure.git.packs.outgoing import OutgoingPack
+from perdure.git.wire import line
+from perdure.git.wire.address import parse_address
+from perdure.git.wire.connect import connect
+from perdure.git.wire.errors import TooMuch
+from perdure.git.wire.transport import PushOrder, Transport
+from tests.git_servers import threads
+
+OID = b"1" * 40
+CAPABILITIES = b"report-status delete-refs side-band-64k ofs-delta"
+Pieces = Iterable[bytes]
+
+
+def packet(data: bytes) -> bytes:
+    """One packet of git's."""
+    return b"%04x%s" % (len(data) + 4, data)
+
+
+FIRST = packet(OID + b" refs/heads/main\0" + CAPABILITIES)
+EMPTY = packet(b"0" * 40 + b" capabilities^{}\0" + CAPABILITIES) + b"0000"
+VERSION_2 = packet(b"version 2\n")
+
+
+class _Quiet(socketserver.ThreadingTCPServer):
+    daemon_threads, block_on_close = True, False
+
+    def handle_error(self, *_: object) -> None:
+        """A client that goes away is no news."""
+
+
+@pytest.fixture
+def git_server() -> Iterator[Callable[[Pieces], Transport]]:
+    """Makes a server that says its pieces at once, whatever it is asked; a transport to it."""
+    servers = []
+
+    def make(pieces: Pieces) -> Transport:
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                for piece in pieces:
+                    self.wfile.write(piece)
+                while self.rfile.read(65536):
+                    pass
+
+        started = threads(_Quiet(("127.0.0.1", 0), Handler))
+        servers.append(started)
+        address = parse_address(f"git://127.0.0.1:{started.__enter__()}/x.git")
+        return connect(address, name="home")
+
+    yield make
+    for each in servers:
+        each.__exit__(None, None, None)
+
+
+def numbered(row: bytes, *before: bytes) -> Pieces:
+    """Packets without end, each with another number."""
+    yield from before
+    for start in itertools.count(0, 1000):
+        yield b"".join(packet(row % number) for number in range(start, start + 1000))
+
+
+def fetch(transport: Transport, take: Callable[[bytes], None] = lambda _: None) -> None:
+    """Ask for one commit."""
+    transport.fetch(lambda _: ["1" * 40], [], lambda _: [], take, lambda _: None)
+
+
+@contextmanager
+def no_more_than(megabytes: int) -> Iterator[None]:
+    """Memory that Python may use meanwhile."""
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < megabytes * 2**20
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        lambda: numbered(b"a %x", FIRST),
+        lambda: numbered(b"\x01 %x", FIRST),
+        lambda: numbered(b"%x", VERSION_2),
+        lambda: numbered(b"\x01%x", VERSION_2),
+        lambda: numbered(b"\x01 %x common", FIRST, b"0000"),
+        lambda: numbered(b"\x02%x\n", FIRST, b"0000", packet(b"NAK\n")),
+        lambda: itertools.chain(
+            [FIRST, b"0000", packet(b"NAK\n")], itertools.repeat(b"0005\x01" * 1000)
+        ),
+    ],
+    ids=["refs", "refs as a pack", "words", "words as a pack", "acks", "progress", "no data"],
+)
+def test_what_is_said_without_end_costs_little(
+    pieces: Callable[[], Pieces],
+    git_server: Callable[[Pieces], Transport],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line, "MOST_ADVERTISED_BYTES", 2**20)
+    transport = git_server(pieces())
+    with pytest.raises(TooMuch), no_more_than(12):
+        fetch(transport)
+
+
+def test_a_report_without_end_costs_little(
+    git_server: Callable[[Pieces], Transport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "MOST_ADVERTISED_BYTES", 2**20)
+    row = b"\x01" + packet(b"ok refs/heads/x")
+    transport = git_server(itertools.chain([EMPTY], itertools.repeat(packet(row) * 1000)))
+    order = PushOrder({"refs/heads/x": "2" * 40}, OutgoingPack(0, iter(())))
+    with pytest.raises(TooMuch), no_more_than(8):
+        transport.push(lambda _: order, lambda _: None)
+
+
+def test_a_pack_does_not_count_as_words(
+    git_server: Callable[[Pieces], Transport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "MOST_ADVERTISED_BYTES", 5000)
+    data = [packet(b"\x01" + b"x" * 200)] * 2000
+    transport = git_server([FIRST, b"0000", packet(b"NAK\n"), *data, b"0000"])
+    took: list[int] = []
+
+    def take(data: bytes) -> None:
+        took.append(len(data))
+
+    fetch(transport, take)
+    assert sum(took) == 400_000
