@@ -68,8 +68,13 @@ def losses(repo: Repository, before: str, after: str) -> Losses:
         persona -= files
     months = {conversation[:7] for conversation, _ in gone}
     months &= _months(repo, before) - _months(repo, after)
-    total = sum(1 for _ in _turns_below(repo, before)) if gone else 0
-    return Losses(len(gone), total, tuple(sorted(persona)), tuple(sorted(months)))
+    total = _count(_turns_below(repo, before)) if gone else 0
+    return Losses(_count(gone), total, tuple(sorted(persona)), tuple(sorted(months)))
+
+
+def _count(turns: Iterable[tuple[str, int]]) -> int:
+    """How many they are; a greeting is none."""
+    return sum(number > 0 for _, number in turns)
 
 
 def _undone(repo: Repository, before: str, after: str) -> tuple[set[tuple[str, int]], set[str]]:

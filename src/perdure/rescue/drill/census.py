@@ -1,4 +1,4 @@
-"""Reads every chunk of a commit, and counts its turns."""
+"""Reads every chunk of a commit, and counts its turns; a greeting is none."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ChunkCensus:
             self.troubles[oid] = FileTrouble(path, 0, "larger than any chunk")
         else:
             for chunk in parse_chunks(repo.blob(oid), path):
-                count += len(chunk.turns)
+                count += sum(turn.number > 0 for turn in chunk.turns)
                 for trouble in chunk.troubles[:1]:
                     self.troubles.setdefault(oid, FileTrouble(path, trouble.line, trouble.what))
         self._known[oid, path] = count
