@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,24 @@ def test_a_place_that_went_back_pauses_and_either_side_can_count(
     assert refs(first)["refs/heads/main"] == git(place, "rev-parse", "main").strip()
     assert tip in refs(first).values()
     assert tip in refs(place).values()
+
+
+def test_the_list_says_why_a_sync_is_paused(
+    first: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_HOME", str(first.parent))
+    say(first, "one more", "and another")
+    sync(first)
+    git(place, "update-ref", "refs/heads/main", "main~1")
+    pause = sync(first).pause
+    assert pause is not None
+    said = run_command("list", cwd=first).stdout
+    assert f"sync with origin is paused: {pause.reason}" in said
+    rows = json.loads(run_command("list", "--json", cwd=first).stdout)
+    paused = {row["path"]: row["paused"] for row in rows}
+    assert paused[str(first)] == {"origin": pause.reason}
+    sync(first, keep="here")
+    assert "paused" not in run_command("list", cwd=first).stdout
 
 
 def test_a_place_with_another_companion_is_left_alone(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from perdure.git.repository.repository import Repository
 from perdure.snapshot.conversation.transcript import Transcript, last_turn, newest_time
 from perdure.snapshot.files import read_small_at
 from perdure.views.proof import ProofState, proof_state
-from perdure.views.remotes import AtRisk, at_risk
+from perdure.views.remotes import AtRisk, at_risk, pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Overview:
     """What is on no remote; None where there is no remote."""
     proof: ProofState | None = None
     """Whether a restore is proven; None where there is no remote."""
+    paused: Mapping[str, str] = field(default_factory=dict)
+    """Why syncing is paused, by remote."""
 
 
 def overview(path: Path) -> Overview:
@@ -60,6 +63,7 @@ def overview(path: Path) -> Overview:
             at_risk=at_risk(repo),
             proof=proof_state(repo),
             conflicts=_conflicts(repo),
+            paused=pauses(repo),
         )
     except (HistoryError, CompanionProblem) as problem:
         return Overview(path, problem=str(problem))

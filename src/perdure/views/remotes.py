@@ -120,6 +120,12 @@ def held_by(repo: Repository, name: str, record: RemoteRecord) -> list[str]:
     return [*seen.values(), *rest]
 
 
+def pauses(repo: Repository) -> dict[str, str]:
+    """Why syncing is paused, by the names of the remotes where it is."""
+    records = {each.name: read_record(repo, each.name, each.url) for each in list_remotes(repo)}
+    return {name: record.pause.reason for name, record in records.items() if record.pause}
+
+
 def backup_warning(repo: Repository, policy: SyncPolicy) -> str:
     """What is to be said about backups; "" while they work, and where there is no remote.
 

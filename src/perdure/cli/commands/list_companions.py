@@ -33,6 +33,7 @@ def command() -> None:
                 "problem": row.problem or None,
                 "at_risk": row.at_risk.to_dict() if row.at_risk else None,
                 "restore": row.proof.to_dict() if row.proof else None,
+                "paused": dict(row.paused),
             }
             for row in rows
         ]
@@ -49,6 +50,8 @@ def command() -> None:
         facts = row.problem or f"{row.name} · {when} · {count} · on {row.branch}"
         if row.proof is not None:
             facts += f" · {row.proof}"
+        for remote, reason in row.paused.items():
+            facts += f" · sync with {remote} is paused: {reason}"
         if row.conflicts:
             places = plural(row.conflicts, "place differs", "places differ")
             facts += f" · {places} between your devices: perdure conflicts"
