@@ -6,7 +6,7 @@ import itertools
 import socketserver
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -14,9 +14,10 @@ from perdure.git.packs.outgoing import OutgoingPack
 from perdure.git.wire import line
 from perdure.git.wire.address import parse_address
 from perdure.git.wire.connect import connect
-from perdure.git.wire.errors import TooMuch
+from perdure.git.wire.errors import LeadsElsewhere, RemoteProblem, TooMuch
+from perdure.git.wire.public import ask_as_stranger
 from perdure.git.wire.transport import PushOrder, Transport
-from tests.git_servers import threads
+from tests.git_servers import GitServer, threads
 
 OID = b"1" * 40
 CAPABILITIES = b"report-status delete-refs side-band-64k ofs-delta"
@@ -137,3 +138,87 @@ def test_a_pack_does_not_count_as_words(
 
     fetch(transport, take)
     assert sum(took) == 400_000
+
+
+class _Web(socketserver.StreamRequestHandler):
+    """Answers each request as it is told to, and writes down what it was asked."""
+
+    asked: list[str]
+    answer: Callable[[str], Pieces]
+
+    def handle(self) -> None:
+        while row := self.rfile.readline().decode():
+            headers = list(iter(lambda: self.rfile.readline().decode().strip().lower(), ""))
+            sizes = [int(each[15:]) for each in headers if each.startswith("content-length:")]
+            self.rfile.read(sum(sizes))
+            signed = any(each.startswith("authorization:") for each in headers)
+            self.asked.append(f"{row.split()[0]} {'signed' if signed else 'plain'}")
+            for piece in type(self).answer(self.asked[-1]):
+                self.wfile.write(piece)
+
+
+WebServer = Callable[[Callable[[str], Pieces]], tuple[str, list[str]]]
+
+
+@pytest.fixture
+def web_server() -> Iterator[WebServer]:
+    """Makes a web server that answers; its address, and what it was asked."""
+    with ExitStack() as stack:
+
+        def make(answer: Callable[[str], Pieces]) -> tuple[str, list[str]]:
+            class Handler(_Web):
+                asked: list[str] = []  # noqa: RUF012
+
+            Handler.answer = staticmethod(answer)
+            port = stack.enter_context(threads(_Quiet(("127.0.0.1", 0), Handler)))
+            return f"http://127.0.0.1:{port}/x.git", Handler.asked
+
+        yield make
+
+
+def answered(body: bytes, kind: str = "upload-pack-advertisement") -> bytes:
+    """An answer with status 200."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-{kind}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def test_a_pack_elsewhere_is_not_fetched_and_no_password_goes_there(
+    web_server: WebServer, git_https: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_TOKEN_HOME", "letmein")
+    capabilities = VERSION_2 + packet(b"ls-refs\n") + packet(b"fetch\n") + b"0000"
+    ls_refs = packet(OID + b" refs/heads/main\n") + b"0000"
+    place = f"{git_https.url}/pack sha1 {'2' * 40}\n".encode()
+    fetched = packet(b"packfile-uris\n") + packet(place) + b"0001" + packet(b"packfile\n")
+    said = iter(
+        [
+            b'HTTP/1.1 401 no\r\nWWW-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\n\r\n',
+            answered(capabilities),
+            answered(ls_refs, "upload-pack-result"),
+            answered(fetched, "upload-pack-result"),
+        ]
+    )
+    url, asked = web_server(lambda _: [next(said)])
+    with pytest.raises(LeadsElsewhere, match="localhost"):
+        fetch(connect(parse_address(url), name="home"))
+    assert asked == ["GET plain", "GET signed", "POST signed", "POST signed"]
+    assert git_https.requests == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://[::1",
+        "http://127.0.0.1:99999999/",
+        "//[",
+        "file:///etc/passwd",
+        "ssh://a/b",
+        "\\\\a",
+    ],
+)
+def test_a_redirect_to_nowhere_is_not_followed(web_server: WebServer, place: str) -> None:
+    head = f"HTTP/1.1 302 x\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
+    url, _ = web_server(lambda _: [head.encode()])
+    with pytest.raises(RemoteProblem):
+        fetch(connect(parse_address(url), name="home"))
+    assert ask_as_stranger(parse_address(url)).public is not True

@@ -135,6 +135,9 @@ class _Body(io.RawIOBase):
             # A connection that ends with its answer has let go of it.
             self._response.close()
             raise
+        if not data and len(buffer):
+            # Python before 3.11.8 does not notice the end of a body whose length is known.
+            self._response.close()
         buffer[: len(data)] = data
         return len(data)
 
@@ -183,6 +186,7 @@ class WebServer:
         self._address = address
         self._credentials = credentials
         self._signed: Credential | None = None
+        self._places = {_place_of(self.url)}
         self._open: dict[str, http.client.HTTPConnection] = {}
         self._early: _EarlyQuestion | None = None
 
@@ -205,8 +209,11 @@ class WebServer:
             An answer with status 200.
 
         Raises:
+            LeadsElsewhere: the URL is of another server; nothing is sent there.
             RemoteProblem: anything else.
         """
+        if _place_of(url) not in self._places:
+            raise self._elsewhere(url)
         early, self._early = self._early, None
         if early is not None:
             answer = early.answer()
@@ -301,20 +308,26 @@ class WebServer:
         raise LeadsElsewhere(f"{self._address.host} leads in a circle", SAFE, "check the address")
 
     def _onward(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        here, there = urlsplit(url), urlsplit(target)
-        same = here.hostname == there.hostname and (
-            (here.scheme, here.port) == (there.scheme, there.port)
-            or (here.scheme == "http" and there.scheme == "https")
-        )
-        if not same or there.username or there.password or not target.isprintable():
-            where = server_words(f"{there.scheme}://{there.hostname or ''}", 80)
-            raise LeadsElsewhere(
-                f"{self._address.host} sends us on to {where}",
-                f"nothing was sent there, and {SAFE}",
-                "if that is right, add the remote with its new address",
-            )
+        try:
+            target = urljoin(url, location)
+            here, there = _place_of(url), _place_of(target)
+            has_user = "@" in urlsplit(target).netloc
+        except ValueError:
+            raise self._elsewhere("") from None
+        upgrades = (here[0], there[0]) == ("http", "https") and here[1] == there[1]
+        if not (here == there or upgrades) or has_user or not target.isprintable():
+            raise self._elsewhere(target)
+        self._places.add(there)
         return target
+
+    def _elsewhere(self, url: str) -> LeadsElsewhere:
+        scheme, host, _ = _place_of(url)
+        where = server_words(f"{scheme}://{host or ''}", 80) if url else "no address at all"
+        return LeadsElsewhere(
+            f"{self._address.host} sends us on to {where}",
+            f"nothing was sent there, and {SAFE}",
+            "if that is right, add the remote with its new address",
+        )
 
     def _once(
         self, url: str, headers: Mapping[str, str], body: RequestBody
@@ -405,6 +418,12 @@ class WebServer:
         return NotGit(
             f"{host} does not answer as git does (HTTP {answer.status})", SAFE, "check the address"
         )
+
+
+def _place_of(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port of a URL. Raises ValueError where it is none."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def _basic(credential: Credential) -> str:
