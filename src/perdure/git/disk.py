@@ -51,7 +51,7 @@ def read_file(path: str | Path, *, most: int | None = None) -> bytes:
         if not stat.S_ISREG(mode):
             raise NotPlain(errno.EINVAL, "is not a regular file", str(path))
         if most is not None and found.st_size > most:
-            raise TooLong(errno.EFBIG, "it is too large", str(path))
+            raise TooLong(errno.EOVERFLOW, "it is too large", str(path))
         with open(fd, "rb", closefd=False) as file:
             return file.read()
     finally:

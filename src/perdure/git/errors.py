@@ -82,6 +82,17 @@ def too_many(place: str, most: int) -> TooManyFiles:
     )
 
 
+class TooMuchUnpacked(DamagedRepository):
+    """A repository's objects unpack to far more than any companion's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "its objects unpack to far more than they are",
+            "nothing was changed here",
+            "git count-objects -v and git verify-pack -v show them there",
+        )
+
+
 class UnknownRevision(HistoryError):
     """A name that stands for no commit here, or for more than one."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 64 * 1024
 """Bytes of a file with one path in it."""
-_LARGEST_LIST = 64 * 1024 * 1024
+_LARGEST_LIST = 16 * 1024 * 1024
 _OID = re.compile(r"[0-9a-f]{40}")
 
 
@@ -216,13 +216,23 @@ def _resolved(path: Path) -> Path:
 
 
 def shallow_ends(git_dir: Path) -> frozenset[str]:
-    """The commits where a shallow clone ends; what came before is not here."""
+    """The commits where a shallow clone ends; what came before is not here.
+
+    Raises:
+        DamagedRepository: the list of them is larger than any.
+    """
     path = git_dir / "shallow"
     try:
         found = path.stat()
         return _shallow_ends(path, found.st_mtime_ns, found.st_size, found.st_ino)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return frozenset()
+    except disk.TooLong as error:
+        raise DamagedRepository(
+            f"{path} is larger than {_LARGEST_LIST >> 20} MiB, more than perdure reads",
+            "nothing was changed",
+            "git fetch --unshallow brings what is missing there",
+        ) from error
 
 
 @lru_cache(maxsize=8)

@@ -12,8 +12,8 @@ from pathlib import Path
 from perdure.git import disk
 from perdure.git.errors import UnsupportedRepository
 
-_LARGEST = 16 * 1024 * 1024
-_SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')
+_LARGEST = 4 * 1024 * 1024
+_SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*+)")?\s*\]')
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?")
 
 _STORAGE = "extensions.refstorage"

@@ -114,9 +114,15 @@ class PackFile:
         return None
 
     def _offset(self, position: int) -> int:
-        (offset,) = struct.unpack_from(">L", self._idx, self._offsets + 4 * position)
-        if offset & 0x80000000:
-            (offset,) = struct.unpack_from(">Q", self._idx, self._large + 8 * (offset & 0x7FFFFFFF))
+        try:
+            (offset,) = struct.unpack_from(">L", self._idx, self._offsets + 4 * position)
+            if offset & 0x80000000:
+                place = self._large + 8 * (offset & 0x7FFFFFFF)
+                (offset,) = struct.unpack_from(">Q", self._idx, place)
+        except struct.error as error:
+            raise DamagedRepository(
+                f"the index of {self.path.name} leads beyond its end"
+            ) from error
         return int(offset)
 
     def oids(self, prefix: str = "") -> Iterator[bytes]:

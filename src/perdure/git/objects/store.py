@@ -123,9 +123,9 @@ class ObjectStore:
         if not self._scanned:
             self.rescan()
         for pack in reversed(self.packs.values()):
-            offset = pack.find(bytes.fromhex(oid))
-            if offset is not None:
-                with contextlib.suppress(FileNotFoundError, DamagedRepository):
+            with contextlib.suppress(FileNotFoundError, DamagedRepository):
+                offset = pack.find(bytes.fromhex(oid))
+                if offset is not None:
                     return pack.size(offset)
         with contextlib.suppress(OSError, DamagedRepository):
             opened = self._open_loose(oid)
@@ -284,10 +284,10 @@ class ObjectStore:
         damage: DamagedRepository | None = None
         for name in reversed(self.packs):
             pack = self.packs[name]
-            offset = pack.find(raw)
-            if offset is None:
-                continue
             try:
+                offset = pack.find(raw)
+                if offset is None:
+                    continue
                 found = pack.read(offset, most)
             except FileNotFoundError:
                 self._is_moving = True

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import os
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ _FEW_BYTES = 8 * 1024 * 1024
 _FOLDERS_SEEN = 10_000
 """Folders of tips that are looked at, beyond four times those that came."""
 _DEEPEST_TAG = 32
+_NO_END = b""
 _STANDARD = IncomingLimits()
 
 
@@ -280,7 +281,8 @@ def check_incoming(
     Raises:
         DamagedRepository: an object that is here cannot be read.
     """
-    paths, is_too_deep = _new_folders(incoming, tips)
+    roots = {tip: _root_of(incoming, bytes.fromhex(tip)) for tip in tips}
+    paths, is_too_deep = _new_folders(incoming, roots.values())
     found = [
         replace(each, path=_joined(paths[each.oid], each.path)) if each.oid in paths else each
         for each in incoming.inspection.troubles
@@ -288,6 +290,9 @@ def check_incoming(
     if is_too_deep:
         says = f"its folders lie deeper than {DEEPEST} in one another"
         found.append(Trouble("depth", next(iter(tips)), says))
+    endless = [tip for tip, root in roots.items() if root == _NO_END]
+    says = f"its tags lie deeper than {_DEEPEST_TAG} in one another"
+    found += [Trouble("depth", tip, says) for tip in endless[:MOST_TROUBLES]]
     return found + list(itertools.islice(_unmet(incoming, store, tips), MOST_TROUBLES))
 
 
@@ -295,14 +300,12 @@ def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder and name else folder or name
 
 
-def _new_folders(incoming: IncomingPack, tips: Collection[str]) -> tuple[dict[str, str], bool]:
+def _new_folders(
+    incoming: IncomingPack, roots: Iterable[bytes | None]
+) -> tuple[dict[str, str], bool]:
     """The tips' folders that came, by id with a path of each; whether they are too deep."""
     paths: dict[str, str] = {}
-    level: dict[bytes, str] = {}
-    for tip in tips:
-        root = _root_of(incoming, bytes.fromhex(tip))
-        if root is not None:
-            level[root] = ""
+    level = {root: "" for root in roots if root}
     left = _FOLDERS_SEEN + 4 * len(incoming.inspection.trees)
     for _ in range(DEEPEST):
         below: dict[bytes, str] = {}
@@ -321,7 +324,10 @@ def _new_folders(incoming: IncomingPack, tips: Collection[str]) -> tuple[dict[st
 
 
 def _root_of(incoming: IncomingPack, oid: bytes) -> bytes | None:
-    """The tree of a commit that came, also of one that a tag that came leads to."""
+    """The tree of a commit that came, also of one that a tag that came leads to.
+
+    None where there is none, `_NO_END` where tags lead to tags for too long.
+    """
     for _ in range(_DEEPEST_TAG):
         number = incoming.numbers.get(oid)
         try:
@@ -333,7 +339,7 @@ def _root_of(incoming: IncomingPack, oid: bytes) -> bytes | None:
                 return oid if number else None
         except ValueError:
             return None
-    return None
+    return _NO_END
 
 
 def _unmet(incoming: IncomingPack, store: ObjectStore, tips: Collection[str]) -> Iterator[Trouble]:

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from perdure.git.errors import DamagedRepository
+from perdure.git.errors import DamagedRepository, TooMuchUnpacked
 from perdure.git.objects.new_objects import NewObjects, PathKey
 from perdure.git.objects.pack import KINDS, OFS_DELTA, PackFile
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs.delta import entry_header, full_entry
 from perdure.git.packs.delta_order import Base, write_versions
 from perdure.git.packs.join import Join
+from perdure.git.packs.resolve import IncomingLimits
 from perdure.git.packs.scan import PackEntry, pack_entries
 
 SLICE_BYTES = 16 * 1024 * 1024
@@ -33,6 +34,11 @@ _MANY = 4096
 """Objects above which they are copied as they are stored: to compress them again takes longer."""
 _PIECE_BYTES = 64 * 1024
 """Bytes of a pack that are handed on at once, about: entries are small."""
+_LIMITS = IncomingLimits()
+_BLOCK = 512
+"""Bytes of what `os.stat` counts."""
+_SPARSE = 1024 * 1024
+"""Bytes of a pack above which it is looked whether it lies on the disk."""
 _HEADER = 12
 """Bytes of a pack before its first entry."""
 _CHECKSUM = 20
@@ -102,10 +108,12 @@ def outgoing(
         new: ids that it is to have: of commits, or of tags.
         known: ids that it says it has; those that are not here are passed over.
         thin: whether deltas may stand on what it has.
-        most: bytes that an object may have; any without.
+        most: bytes that an object may have; any without. With it, all of them together may not
+            unpack to more than a pack from outside may (`IncomingLimits`).
 
     Raises:
         TooLargeObject: an object has more; while the entries are read.
+        TooMuchUnpacked: all of them together do; while the entries are read.
         DamagedRepository: an object is missing or broken; also while the entries are read.
     """
     found = NewObjects(parts.store, parts.boundary, known)
@@ -129,7 +137,10 @@ def whole_store(store: ObjectStore) -> Iterator[bytes]:
     packs: list[tuple[PackFile, list[PackEntry] | None]] = []
     known: set[bytes] = set()
     # The newest first, as a search for what is wanted would have it.
-    for pack in reversed(list(store.packs.values())):
+    here = list(reversed(store.packs.values()))
+    if not all(map(_is_plausible, here)) or _size(here) > _LIMITS.pack_bytes:
+        raise DamagedRepository(f"the packs in {store.folder} are not what they say")
+    for pack in here:
         oids = set(pack.oids())
         packs.append((pack, None if known.isdisjoint(oids) else _sound_entries(pack)))
         known |= oids
@@ -162,8 +173,7 @@ def _as_stored(
         raw = pack.pack
         if entries is None:
             end = len(raw) - _CHECKSUM
-            for start in range(_HEADER, end, _PIECE_BYTES):
-                yield raw[start : min(start + _PIECE_BYTES, end)]
+            yield from _pieces(pack.path, _HEADER, end)
             whole.append((pack, at - _HEADER))
             at += end - _HEADER
             continue
@@ -186,8 +196,35 @@ def _as_stored(
             places[slot.oid] = at
             at += len(entry)
             yield entry
+    unpacked = 0
     for oid in loose:
-        yield full_entry(*store.read(oid))
+        kind, data = store.read(oid)
+        unpacked += len(data)
+        if unpacked > _LIMITS.unpacked(at):
+            raise TooMuchUnpacked
+        entry = full_entry(kind, data)
+        at += len(entry)
+        yield entry
+
+
+def _pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
+    """A part of a file, piece by piece: what is mapped would all be counted as memory."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while start < end and (piece := file.read(min(_PIECE_BYTES, end - start))):
+            start += len(piece)
+            yield piece
+
+
+def _size(packs: Sequence[PackFile]) -> int:
+    return sum(pack.path.stat().st_size for pack in packs)
+
+
+def _is_plausible(pack: PackFile) -> bool:
+    """Whether a pack is as large as it says, and holds no more than fits: it can be read whole."""
+    found = pack.path.stat()
+    is_sparse = found.st_size > _SPARSE and 0 < found.st_blocks * _BLOCK < found.st_size // 2
+    return pack.count <= _LIMITS.entries(found.st_size) and not is_sparse
 
 
 def _place(whole: Sequence[tuple[PackFile, int]], oid: bytes) -> int:
@@ -217,7 +254,7 @@ def slices(
     Raises:
         DamagedRepository: an object is missing or broken.
     """
-    if _stored_bytes(parts.store.folder) <= most:
+    if stored_bytes(parts.store.folder) <= most:
         return [tip]
     found = NewObjects(parts.store, parts.boundary, known)
     found.run([tip])
@@ -251,9 +288,15 @@ def slices(
     return [*cuts, tip]
 
 
-def _stored_bytes(folder: Path) -> int:
-    """Bytes of all object files: what no pack of some of the objects will be much larger than."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.suffix != ".idx")
+def stored_bytes(folder: Path) -> int:
+    """Bytes of all object files: what no pack of some of the objects will be much larger than.
+
+    Counted as they lie on the disk, since a file may say that it is larger than any disk.
+    """
+    found = [path.lstat() for path in folder.glob("*/*") if path.suffix != ".idx"]
+    size = sum(each.st_size for each in found)
+    # Some file systems do not tell.
+    return min(size, sum(each.st_blocks for each in found) * _BLOCK or size)
 
 
 def _whole_bytes(store: ObjectStore, wanted: Collection[bytes]) -> int:
@@ -287,7 +330,7 @@ def _entries(
     outside = _bases(store, bases) if thin else {}
     copied = _copied(store, found.wanted) if len(found.wanted) > _MANY else None
     batch: dict[bytes, tuple[bytes, bytes]] = {}
-    size = 0
+    size = unpacked = 0
     for oid in found.wanted:
         if copied is not None and oid in copied:
             continue
@@ -296,6 +339,9 @@ def _entries(
         if size >= _BATCH_BYTES:
             write_versions(stream, batch, outside)
             yield from stream.taken()
+            unpacked += size
+            if most is not None and unpacked > _LIMITS.unpacked(stream.size):
+                raise TooMuchUnpacked
             batch, size, outside = {}, 0, {}
     write_versions(stream, batch, outside)
     yield from stream.taken()
@@ -309,6 +355,8 @@ def _copied(store: ObjectStore, wanted: Container[bytes]) -> Join | None:
     found: list[tuple[int, PackFile]] = []
     for pack in list(store.packs.values()):
         with contextlib.suppress(OSError, DamagedRepository, IndexError):
+            if not _is_plausible(pack):
+                continue
             has_deltas = any(pack.header(row[0])[0] not in KINDS for row in pack.rows())
             if has_deltas and pack.is_whole():
                 found.append((pack.path.stat().st_mtime_ns, pack))

@@ -72,6 +72,14 @@ class IncomingLimits:
     held_bytes: int = 96 * 1024 * 1024
     named_floor: int = 400_000
 
+    def entries(self, size: int) -> int:
+        """Objects that a pack of some size may hold."""
+        return self.entry_floor + size // self.entry_share
+
+    def unpacked(self, size: int) -> int:
+        """Bytes that a pack of some size may unpack to."""
+        return self.work_floor + self.work_factor * size
+
 
 class Resolved(NamedTuple):
     """One object of a pack: number of its entry, type number, raw id and content."""
@@ -117,7 +125,7 @@ class PackResolver:
         if int.from_bytes(head[4:8]) not in {2, 3}:
             raise RefusedPack("it is a pack of an unknown version")
         self.count = int.from_bytes(head[8:])
-        most = limits.entry_floor + size // limits.entry_share
+        most = limits.entries(size)
         # The smallest entry has a byte of header and eight of compressed nothing.
         if self.count > min(most, (self._end - 12) // 9):
             raise RefusedPack(f"it says that it holds {self.count:,} objects")
@@ -135,7 +143,7 @@ class PackResolver:
         self._kept: dict[int, bytes] = {}
         self._kept_left = _KEPT_BYTES
         self._weights = array("I")
-        self._work = limits.work_floor + limits.work_factor * size
+        self._work = limits.unpacked(size)
         self._steps = limits.step_floor + size // limits.step_share
         self._held = 0
 

@@ -343,10 +343,16 @@ class Refs:
             yield from (name for name in tables.symbolic if name.startswith(prefix))
             return
         top = self._path(prefix.rstrip("/"))
-        for folder, _, files in os.walk(top):
-            inner = Path(folder).relative_to(top).as_posix()
-            base = prefix if inner == "." else f"{prefix}{inner}/"
-            yield from (base + file for file in files if not file.endswith(".lock"))
+        # Not by `os.walk`, which calls itself for each folder in a folder.
+        waiting = [""]
+        while waiting:
+            inner = waiting.pop()
+            with contextlib.suppress(OSError), os.scandir(top / inner) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(f"{inner}{entry.name}/")
+                    elif not entry.name.endswith(".lock"):
+                        yield f"{prefix}{inner}{entry.name}"
 
     def root_names(self) -> list[str]:
         """Refs outside of ``refs/`` that git has in a table, ``REVERT_HEAD`` for instance."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +24,7 @@ from perdure.git.errors import (
     DamagedRepository,
     NotARepository,
     RefusedPack,
+    TooMuchUnpacked,
     UnsupportedRepository,
     storage_errors,
 )
@@ -35,7 +36,8 @@ from perdure.git.objects.fsck import Trouble
 from perdure.git.objects.new_objects import NewObjects
 from perdure.git.objects.store import MOST_BYTES, ObjectStore
 from perdure.git.packs.incoming import IncomingPack, check_incoming
-from perdure.git.packs.outgoing import outgoing, pack_bytes
+from perdure.git.packs.outgoing import outgoing, pack_bytes, stored_bytes
+from perdure.git.packs.resolve import IncomingLimits
 from perdure.git.refs.refs import HEADS, OPS, REMOTES, TAGS, Refs, is_ref_name
 from perdure.git.repository.create import FreshRepository
 from perdure.git.worktree.files import WorkTree
@@ -43,7 +45,10 @@ from perdure.progress import Progress
 
 _MOST_REFS = 100_000
 _MOST_DAMAGED = 100
-"""Refs that lead to something missing, after which no further one is tried by itself."""
+"""Refs that lead to something missing, after which no further one is tried."""
+_MOST_LOOKS = 1_000_000
+"""Objects and refs that are looked at to tell whole refs from damaged ones."""
+_LIMITS = IncomingLimits()
 _FATAL = frozenset({"broken", "missing", "kind", "entries"})
 _MOST_JOURNALS = 64
 _LARGEST_JOURNAL = 16 * 1024 * 1024
@@ -180,7 +185,7 @@ class StrangerFolder:
             LinkInside: a link is where the history lies.
             UnsupportedRepository: its ids are SHA-256, or its refs of an unknown kind.
             DamagedRepository: nothing of it is whole.
-            RefusedPack: it is beyond a limit, or an object is none.
+            RefusedPack, TooMuchUnpacked: it is beyond a limit, or an object is none.
             StorageFull, ReadOnly, WriteFailed: it could not be written.
         """
         git_dir = self.git_dir
@@ -203,6 +208,8 @@ class StrangerFolder:
             damaged: list[tuple[str, str]] = []
             try:
                 odd = _copied(objects, fresh, refs, progress)
+            except TooMuchUnpacked:
+                raise
             except DamagedRepository:
                 every = refs
                 refs, damaged = _whole(objects, refs, head)
@@ -340,23 +347,41 @@ def _whole(
     """The refs of which every object is there, and the others with what is wrong."""
     whole: dict[str, str] = {}
     damaged: list[tuple[str, str]] = []
-    for name in sorted(refs, key=lambda each: (each != head, not each.startswith(HEADS))):
-        oid = refs[name]
-        if len(damaged) >= _MOST_DAMAGED:
-            damaged.append((name, "too many others are damaged"))
+    # Halved until each that is damaged stands alone.
+    waiting = [sorted(refs, key=lambda each: (each != head, not each.startswith(HEADS)))]
+    left = _MOST_LOOKS
+    while waiting:
+        group = waiting.pop()
+        if left < 0 or len(damaged) >= _MOST_DAMAGED:
+            damaged += [(name, "too many others are damaged") for name in group]
             continue
+        found = NewObjects(objects.store, objects.boundary, list(whole.values()))
         try:
-            found = NewObjects(objects.store, objects.boundary, list(whole.values()))
-            found.run([oid])
-            for each in found.wanted:
-                objects.store.read(each.hex())
+            found.run([refs[name] for name in group])
+            _read_all(objects.store, found.wanted)
+        except TooMuchUnpacked:
+            raise
         except DamagedRepository as error:
-            damaged.append((name, error.what))
+            if len(group) == 1:
+                damaged.append((group[0], error.what))
+            else:
+                half = len(group) // 2
+                waiting += [group[half:], group[:half]]
         else:
-            whole[name] = oid
+            whole |= {name: refs[name] for name in group}
+        left -= len(whole) + len(group) + len(found.wanted)
     if not whole:
         raise DamagedRepository(f"no branch of it is whole: {damaged[0][1]}", "nothing was changed")
     return whole, damaged
+
+
+def _read_all(store: ObjectStore, wanted: Collection[bytes]) -> None:
+    """Read objects of which nothing is kept. Raises DamagedRepository, TooMuchUnpacked."""
+    left = _LIMITS.unpacked(stored_bytes(store.folder))
+    for oid in wanted:
+        left -= len(store.read(oid.hex())[1])
+        if left < 0:
+            raise TooMuchUnpacked
 
 
 def _copied(
@@ -366,7 +391,7 @@ def _copied(
     tips = list(dict.fromkeys(refs.values()))
     parts = fresh.repo.parts()
     with IncomingPack(fresh.repo.git_dir) as incoming:
-        for data in pack_bytes(outgoing(objects, tips, ())):
+        for data in pack_bytes(outgoing(objects, tips, (), most=MOST_BYTES)):
             incoming.write(data)
         incoming.index(parts.store, progress=progress)
         troubles = [
