@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socketserver
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ from perdure.git.packs.outgoing import OutgoingPack
 from perdure.git.wire import line
 from perdure.git.wire.address import parse_address
 from perdure.git.wire.connect import connect
-from perdure.git.wire.errors import LeadsElsewhere, RemoteProblem, TooMuch
+from perdure.git.wire.errors import LeadsElsewhere, RemoteProblem, RemoteSilent, TooMuch
 from perdure.git.wire.public import ask_as_stranger
 from perdure.git.wire.transport import PushOrder, Transport
 from tests.git_servers import GitServer, threads
@@ -222,3 +223,62 @@ def test_a_redirect_to_nowhere_is_not_followed(web_server: WebServer, place: str
     with pytest.raises(RemoteProblem):
         fetch(connect(parse_address(url), name="home"))
     assert ask_as_stranger(parse_address(url)).public is not True
+
+
+def dripping(hold: threading.Event, *before: bytes) -> Pieces:
+    """A byte now and then, without end."""
+    yield from before
+    while not hold.wait(0.01):
+        yield b"x"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"HTTP/1.1 200 OK\r\nX: ",
+        HEAD + b"\r\n",
+        HEAD + b"\r\nffff",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;",
+        b"HTTP/1.1 404 no\r\nContent-Type: text/plain\r\n\r\n",
+        b"HTTP/1.1 302 no\r\nLocation: /x\r\n\r\n",
+    ],
+    ids=["head", "body", "packet", "length of a chunk", "page", "redirect"],
+)
+def test_a_web_server_that_says_a_byte_now_and_then_is_left(
+    web_server: WebServer, hold: threading.Event, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    monkeypatch.setattr(line, "SLOW_SECONDS", 0.3)
+    url, _ = web_server(lambda _: dripping(hold, before))
+    with pytest.raises(RemoteProblem):
+        fetch(connect(parse_address(url), name="home"))
+
+
+def test_a_git_server_that_says_a_byte_now_and_then_is_left(
+    git_server: Callable[[Pieces], Transport],
+    hold: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line, "SLOW_SECONDS", 0.3)
+    with pytest.raises(RemoteSilent, match="next to nothing"):
+        fetch(git_server(dripping(hold, b"ffff")))
+
+
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        (b"", b"HTTP/1.1 100 Continue\r\n" + b"X: y\r\n" * 90 + b"\r\n"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n" * 1000),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1;" + b"x" * 60_000 + b"\r\nx\r\n"),
+    ],
+    ids=["answers to come", "with headers", "trailers", "lengths of chunks"],
+)
+def test_what_a_web_server_says_beside_the_body_has_an_end(
+    web_server: WebServer, before: bytes, again: bytes
+) -> None:
+    url, _ = web_server(lambda _: itertools.chain([before], itertools.repeat(again)))
+    with pytest.raises(TooMuch):
+        fetch(connect(parse_address(url), name="home"))

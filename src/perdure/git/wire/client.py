@@ -367,7 +367,7 @@ class ClientTransport:
                 return self._of_protocol(server_words(str(error)))
             case OSError():
                 return cut_off()
-        return _not_git(type(error).__name__)
+        return _not_git("nothing that could be made sense of")
 
     def _of_protocol(self, words: str) -> RemoteProblem:
         """Of a word that the server ended the conversation with, or what it cut short."""
@@ -408,7 +408,7 @@ def _said(progress: Callable[[str], None]) -> Callable[[bytes], None]:
 
     def hear(data: bytes) -> None:
         nonlocal left
-        for row in re.split(rb"[\r\n]+", data):
+        for row in re.split(rb"[\r\n]+", data) if left > 0 else ():
             words = server_words(row)
             if words and left > 0:
                 left -= 1

@@ -22,7 +22,7 @@ import ssl
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from perdure.git.wire import line
@@ -69,11 +69,7 @@ class Answer:
     """
 
     def __init__(
-        self,
-        response: http.client.HTTPResponse,
-        connection: http.client.HTTPConnection,
-        asked: str,
-        url: str,
+        self, response: _Response, connection: http.client.HTTPConnection, asked: str, url: str
     ) -> None:
         self.status = response.status
         self.headers = response.headers
@@ -114,12 +110,19 @@ class Answer:
         _drop(self._response, self._connection)
 
 
+class _Response(http.client.HTTPResponse):
+    """The standard library's response, which would take heads and trailers without end."""
+
+    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
+        super().__init__(sock, debuglevel, method)
+        self.received = line.Received(self.fp.detach())
+        self.fp = io.BufferedReader(self.received)
+
+
 class _Body(io.RawIOBase):
     """A response's body as it arrives, errors as ours."""
 
-    def __init__(
-        self, response: http.client.HTTPResponse, connection: http.client.HTTPConnection
-    ) -> None:
+    def __init__(self, response: _Response, connection: http.client.HTTPConnection) -> None:
         self._response = response
         self._connection = connection
 
@@ -135,6 +138,7 @@ class _Body(io.RawIOBase):
             # A connection that ends with its answer has let go of it.
             self._response.close()
             raise
+        self._response.received.was_body(len(data))
         if not data and len(buffer):
             # Python before 3.11.8 does not notice the end of a body whose length is known.
             self._response.close()
@@ -331,7 +335,7 @@ class WebServer:
 
     def _once(
         self, url: str, headers: Mapping[str, str], body: RequestBody
-    ) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
+    ) -> tuple[_Response, http.client.HTTPConnection]:
         """Send one request; on a connection that the server has closed meanwhile, once more."""
         parts = urlsplit(url)
         place = f"{parts.scheme}://{parts.netloc}"
@@ -370,6 +374,7 @@ class WebServer:
         else:
             connection = http.client.HTTPConnection(at, by, timeout=line.CONNECT_SECONDS)
             connection.by_proxy = proxy is not None  # type: ignore[attr-defined]
+        connection.response_class = _Response
         try:
             connection.connect()
         except BaseException as error:
@@ -431,7 +436,7 @@ def _basic(credential: Credential) -> str:
     return f"Basic {b64encode(pair).decode('ascii')}"
 
 
-def _drop(response: http.client.HTTPResponse, connection: http.client.HTTPConnection) -> None:
+def _drop(response: _Response, connection: http.client.HTTPConnection) -> None:
     """Make the connection free for the next request, or close it."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
         if not response.isclosed() and connection.sock is not None:
@@ -446,7 +451,7 @@ def _exchange(
     target: str,
     headers: Mapping[str, str],
     body: RequestBody,
-) -> http.client.HTTPResponse:
+) -> _Response:
     method = "GET" if body is None else "POST"
     streamed = body is not None and not isinstance(body, bytes)
     if streamed:
@@ -457,7 +462,7 @@ def _exchange(
         # A server may refuse before it has read everything; what it says tells why.
         if not streamed:
             raise
-    return connection.getresponse()
+    return cast("_Response", connection.getresponse())
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ process says on its standard error is kept, up to a limit.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import select
@@ -32,8 +33,12 @@ CONNECT_SECONDS = 20.0
 SILENCE_SECONDS = 60.0
 """How long a server may say nothing, and take nothing, before it counts as dead. git's servers say
 something every 5 seconds while they work."""
+SLOW_SECONDS = 600.0
+"""How long a server may be waited for in all, beyond a second for each KiB that comes or goes."""
 MOST_ADVERTISED_BYTES = 16 * 1024 * 1024
 """Of what a remote may say beside a pack, in each conversation: some 200,000 refs."""
+MOST_BESIDE_BYTES = 1024 * 1024
+"""Of a web server's answer that are no part of its body: head, lengths of chunks, trailers."""
 _BLOCK: Final = 64 * 1024
 _MOST_AHEAD = 4 * 1024 * 1024
 """Bytes that are read while we write."""
@@ -49,6 +54,30 @@ _COST = 64
 """Bytes that each packet counts for beside its own: a short one costs memory and time too."""
 _HEAD_ROW = re.compile(rb"[0-9a-f]{40,64} HEAD symref-target:(\S+)|unborn HEAD symref-target:(\S+)")
 _HEAD_CAPABILITY = re.compile(rb"[\0 ]symref=HEAD:(\S+)")
+
+
+class Pace:
+    """How long a server lets us wait, for what it says and takes meanwhile.
+
+    One that says a byte now and then is never silent, and would hold us for ever.
+    """
+
+    def __init__(self) -> None:
+        self._left = SLOW_SECONDS
+
+    def waited(self, seconds: float, size: int) -> None:
+        """So long, for so many bytes.
+
+        Raises:
+            RemoteSilent: that was too long for all that has passed.
+        """
+        self._left = min(SLOW_SECONDS, self._left - seconds + size / 1024)
+        if self._left < 0:
+            raise RemoteSilent(
+                f"the remote has said next to nothing for {SLOW_SECONDS / 60:.0f} minutes",
+                SAFE,
+                "try again later",
+            )
 
 
 class Line:
@@ -76,6 +105,7 @@ class Line:
         self._end_writes, self._close = end_writes, close
         self._came, self._goes, self._trouble = bytearray(), bytearray(), bytearray()
         self._ended = self._may_not_write = False
+        self._pace = Pace()
         for fd in (reads, writes, errors):
             if fd is not None:
                 os.set_blocking(fd, False)
@@ -151,7 +181,9 @@ class Line:
                 events |= select.POLLIN
             poll.register(self._writes, events)
         seconds = SILENCE_SECONDS if seconds is None else seconds
+        before, begun = len(self._came) - len(self._goes), time.monotonic()
         ready = poll.poll(seconds * 1000)
+        waited = time.monotonic() - begun
         if not ready:
             raise RemoteSilent(
                 f"the remote has said nothing for {seconds:.0f} seconds",
@@ -165,6 +197,7 @@ class Line:
                 self._take()
             if fd == self._writes and writing and event & (select.POLLOUT | select.POLLERR):
                 self._send()
+        self._pace.waited(waited, len(self._came) - len(self._goes) - before)
 
     def _take(self) -> None:
         try:
@@ -260,6 +293,35 @@ class Packets:
             ref = next(each for each in found.groups() if each).decode("utf-8", "replace")
             if ref.startswith(HEADS) and is_ref_name(ref):
                 self.head = ref
+
+
+class Received(io.RawIOBase):
+    """What a web server says, as it comes: within time, and not much beside the body."""
+
+    def __init__(self, source: io.RawIOBase) -> None:
+        self._source = source
+        self._pace = Pace()
+        self._left = MOST_BESIDE_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
+        begun = time.monotonic()
+        size = self._source.readinto(buffer)
+        self._pace.waited(time.monotonic() - begun, size or 0)
+        self._left -= size or 0
+        if self._left < 0:
+            raise too_many_words()
+        return size
+
+    def was_body(self, size: int) -> None:
+        """So many bytes were of the body; chunks may have lengths as long as themselves."""
+        self._left = min(MOST_BESIDE_BYTES, self._left + 2 * size)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
 
 
 def cut_off() -> CutOff:
