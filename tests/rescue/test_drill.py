@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 from platformdirs import user_cache_path, user_data_path
 
+from perdure.cli.render.drill import report_lines
 from perdure.companion.clock import now
 from perdure.git.remotes.proof import read_drills, write_drills
 from perdure.git.remotes.record import RemoteRecord, write_record
@@ -21,6 +23,7 @@ from perdure.git.repository.repository import Repository
 from perdure.git.timeline import index_file
 from perdure.git.wire.transport import Advertised
 from perdure.rescue.drill import index_process
+from perdure.rescue.drill.damage import in_words
 from perdure.rescue.drill.news import Unsure, fetched_since
 from perdure.rescue.drill.report import Depth, DrillReport, Verdict
 from perdure.rescue.drill.run import drill
@@ -140,7 +143,9 @@ def test_the_command_says_proven_at_risk_and_broken_by_its_exit_code(
     assert code(backed_up) == 0
     pack = pack_all(place)
     pack.write_bytes(pack.read_bytes()[:400])
-    assert code(backed_up) == 1
+    broken = run_command("drill", cwd=backed_up)
+    assert broken.returncode == 1
+    assert broken.stdout.lower().count("nothing can be restored") == 1
     assert code(backed_up, "--last") == 1
     assert code(backed_up, "--deep") == 2
     assert code(backed_up, "nowhere") == 2
@@ -159,9 +164,41 @@ def test_a_missing_object_is_named(backed_up: Path, place: Path) -> None:
     drop_object(place, blob)
     report = drilled(backed_up)
     assert report.verdict is Verdict.BROKEN
-    assert blob in told(report)
-    assert "persona/10-who.md" in told(report)
+    assert "persona/10-who.md is missing" in told(report)
     assert not state(backed_up).is_proven
+
+
+@pytest.mark.parametrize(
+    ("rev", "name"),
+    [
+        ("main~1", "the commit of "),
+        ("main^{tree}", "the list of files in a folder"),
+        ("main~1:README.md", "README.md"),
+    ],
+)
+def test_what_is_missing_is_said_in_words(
+    backed_up: Path, place: Path, rev: str, name: str
+) -> None:
+    drop_object(place, git(backed_up, "rev-parse", rev).strip())
+    (finding,) = drilled(backed_up).findings
+    assert name in finding.what
+    assert not re.search("[0-9a-f]{40}", f"{finding.what} {state(backed_up)}")
+
+
+def test_what_git_says_of_an_object_is_said_in_words(backed_up: Path) -> None:
+    oid = git(backed_up, "rev-parse", "HEAD:persona/10-who.md").strip()
+    lines = {
+        f"unable to read {oid}": "unable to read persona/10-who.md",
+        f"bad object {oid}": "persona/10-who.md",
+        f"loose object {oid} (stored in ./objects/{oid[:2]}/{oid[2:]}) is corrupt": (
+            "persona/10-who.md is corrupt"
+        ),
+        f"object file ./objects/{oid[:2]}/{oid[2:]} is empty": "persona/10-who.md is empty",
+        f"an entry of pack-{oid}.pack does not inflate": "an entry of a pack does not inflate",
+        f"missing blob {'7' * 40}": "missing a part of the history",
+    }
+    with Repository.open(backed_up) as repo:
+        assert {line: in_words(repo, line) for line in lines} == lines
 
 
 def test_a_flipped_bit_is_found(backed_up: Path, place: Path) -> None:
@@ -204,6 +241,7 @@ def test_damage_behind_a_server_is_found(
         assert "git fsck" in report.findings[0].next_step
     else:
         assert report.verdict is Verdict.BROKEN
+        assert "?" not in told(report)
 
 
 def test_an_older_tip_puts_turns_at_risk(backed_up: Path, place: Path) -> None:
@@ -213,6 +251,7 @@ def test_an_older_tip_puts_turns_at_risk(backed_up: Path, place: Path) -> None:
     report = drilled(backed_up)
     assert report.verdict is Verdict.UNPROVEN
     assert "1 turn of this companion did not come back" in told(report)
+    assert next(report_lines(report.to_dict())).startswith("A restore from origin is not fully")
     assert state(backed_up).newer.turns == 1
 
 
@@ -290,6 +329,7 @@ def test_a_place_that_is_away_keeps_its_proof(backed_up: Path, place: Path) -> N
     report = drilled(backed_up)
     assert report.verdict is Verdict.UNPROVEN
     assert "could not be tried" in told(report)
+    assert next(report_lines(report.to_dict())).startswith("A restore from origin could not be")
     assert state(backed_up).is_proven
     place.mkdir()
     assert drilled(backed_up).verdict is Verdict.UNPROVEN

@@ -85,9 +85,7 @@ def _undone(repo: Repository, before: str, after: str) -> tuple[set[tuple[str, i
         info = repo.commit_info(oid)
         if info.subject.startswith("revert: undo ") and info.parents:
             gone = _turns_gone(repo, info.parents[0], oid)
-            # With a first message its greeting goes.
-            is_one = len({number for _, number in gone} - {0}) <= 1 and len(gone) <= 2
-            undone |= gone if is_one else set()
+            undone |= gone if len(gone) == 1 else set()
             persona = _persona_gone(repo, info.parents[0], oid)
             files |= persona if len(persona) == 1 else set()
     return undone, files
@@ -109,7 +107,7 @@ def _turns_gone(repo: Repository, before: str, after: str) -> set[tuple[str, int
 def _turns(
     repo: Repository, changes: Iterable[FileChange], *, new: bool
 ) -> Iterable[tuple[str, int]]:
-    """The turns in one side of changed chunks, each by its conversation and number."""
+    """The turns in one side of changed chunks, by conversation and number; no greetings."""
     from perdure.companion.conversation.chunk import (
         CHUNK_FILE_LIMIT,
         parse_chunk_path,
@@ -122,7 +120,8 @@ def _turns(
         if named is not None and oid is not None:
             data = repo.small(oid, CHUNK_FILE_LIMIT)
             for number in turn_numbers(data, f"{_CONVERSATIONS}/{change.path}"):
-                yield str(named[0]), number
+                if number:
+                    yield str(named[0]), number
 
 
 def _turns_below(repo: Repository, commit: str) -> Iterable[tuple[str, int]]:

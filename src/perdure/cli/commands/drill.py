@@ -74,15 +74,16 @@ def command(remote: str | None, depth: Depth, *, last: bool) -> None:
     if state is None:
         end_by_state(state)
         return
+    verdicts = {report.get("verdict") for report in reports}
     if not is_json:
         from perdure.cli.render.drill import report_lines
 
         for report in reports:
             for line in report_lines(report):
                 print_line(line)
-        print_line(f"{str(state)[:1].upper()}{str(state)[1:]}.")
-    verdicts = {report.get("verdict") for report in reports}
-    if "broken" in verdicts:
+        if "broken" not in verdicts:
+            print_line(f"{str(state)[:1].upper()}{str(state)[1:]}.")
+    if "broken" in verdicts or state.failure:
         sys.exit(BROKEN)
     if verdicts != {"proven"} or not state.is_well:
         sys.exit(UNPROVEN)

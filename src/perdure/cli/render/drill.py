@@ -11,7 +11,8 @@ _SHOWN = 5
 _LETTERS = 200
 _HEADS = {
     "proven": "A restore from {remote} works",
-    "unproven": "A restore from {remote} is not proven to bring everything back",
+    "unproven": "A restore from {remote} is not fully proven",
+    "untried": "A restore from {remote} could not be proven",
     "broken": "A RESTORE FROM {remote} DOES NOT WORK",
 }
 
@@ -22,7 +23,10 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"No restore from {report['remote']} was tried yet: perdure drill {report['remote']}"
         return
     when = f" ({report['depth']}, {report['at'][:16].replace('T', ' ')})"
-    yield _HEADS[report["verdict"]].format(remote=report["remote"]) + when
+    verdict = report["verdict"]
+    if verdict == "unproven" and not report["branches"]:
+        verdict = "untried"
+    yield _HEADS[verdict].format(remote=report["remote"]) + when
     for finding in report["findings"]:
         step = f" -> {finding['next']}" if finding["next"] else ""
         yield f"  {finding['what']}{step}"

@@ -364,7 +364,8 @@ class ClientTransport:
             case NotGitRepository():
                 return self._explain("does not appear to be a git repository")
             case GitProtocolError():
-                return self._of_protocol(server_words(str(error)))
+                # git ends its last words with a NUL, for which dulwich puts "?".
+                return self._of_protocol(server_words(str(error).removesuffix("?")))
             case OSError():
                 return cut_off()
         return _not_git("nothing that could be made sense of")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ import msgspec
 
 from perdure.companion.clock import now
 from perdure.git.errors import DamagedRepository, HistoryError, ReadOnly, StorageFull, WriteFailed
-from perdure.git.operations.branches import branches
 from perdure.git.refs.refs import HEADS
 from perdure.git.remotes.proof import Proof, read_drills, write_drills
 from perdure.git.remotes.record import read_record
@@ -26,6 +24,7 @@ from perdure.git.wire.errors import (
     TooMuch,
     UnsupportedRemote,
 )
+from perdure.rescue.drill.damage import in_words
 from perdure.rescue.drill.report import Depth, DrillReport, Verdict
 from perdure.rescue.drill.scratch import scratch_folder
 from perdure.rescue.run import opened
@@ -39,7 +38,6 @@ _BROKEN = (DamagedRepository, OddContent, TooMuch, UnsupportedRemote)
 _HERE = (StorageFull, ReadOnly, WriteFailed)
 _CORRUPT = ("corrupt", "missing", "unable to read", "bad object", "loose object", "inflate")
 """Words with which git's own server side ends a fetch that it has no whole objects for."""
-_OID = re.compile(r"\b[0-9a-f]{40}\b")
 _ROOM = 3
 """A copy with its files and indexes takes about so many times what the objects take."""
 _ROOM_LEAST = 64 * 1024 * 1024
@@ -147,13 +145,13 @@ def _ask_as_stranger(
 
 def _judge(repo: Repository, remote: Remote, report: DrillReport, problem: HistoryError) -> None:
     """Say what an error means: a backup that is broken, or one that could not be asked."""
-    name = remote.name
+    name, what = remote.name, in_words(repo, problem.what)
     had_some = bool(read_record(repo, name, remote.url).agreed)
     words = problem.what.lower()
     if isinstance(problem, DamagedRepository) and report.tips:
         report.add(
             Verdict.UNPROVEN,
-            f"what came back is whole, and the companion here is not: {problem.what}",
+            f"what came back is whole, and the companion here is not: {what}",
             f"perdure clone {remote.url} brings her back, into a new folder",
         )
         return
@@ -165,9 +163,9 @@ def _judge(repo: Repository, remote: Remote, report: DrillReport, problem: Histo
     if is_broken:
         report.add(
             Verdict.BROKEN,
-            f"nothing can be restored from {name}: {problem.what}{_named_here(repo, problem.what)}",
-            "what is here is whole: add an empty place (perdure remote add NAME ADDRESS) and push "
-            "to it; then look at the old one with git fsck --full",
+            f"nothing can be restored from {name}: {what}",
+            "nothing here was changed: add an empty place (perdure remote add NAME ADDRESS) and "
+            "push to it; then look at the old one with git fsck --full",
         )
     elif isinstance(problem, EmptyRemote):
         report.add(Verdict.UNPROVEN, f"nothing was pushed to {name} yet", f"perdure push {name}")
@@ -175,21 +173,9 @@ def _judge(repo: Repository, remote: Remote, report: DrillReport, problem: Histo
         step = problem.next_step
         if isinstance(problem, CutOff):
             step = "try again; if it stays so, look at it there with git fsck --full"
-        report.add(Verdict.UNPROVEN, f"{name} could not be tried: {problem.what}", step)
+        report.add(Verdict.UNPROVEN, f"{name} could not be tried: {what}", step)
     else:
         raise problem
-
-
-def _named_here(repo: Repository, text: str) -> str:
-    """What an object that an error names is called here; "" where that is not known."""
-    found = _OID.search(text)
-    if found is None:
-        return ""
-    for branch in branches(repo):
-        for entry in repo.files("", branch.commit):
-            if entry.oid == found[0]:
-                return f" ({entry.path})"
-    return ""
 
 
 def _note(repo: Repository, remote: Remote, report: DrillReport) -> None:

@@ -160,7 +160,8 @@ class _Count:
             if named is not None and change.new_oid is not None:
                 old = set(self._numbers(path, change.old_oid))
                 new = set(self._numbers(path, change.new_oid))
-                found |= {f"{named[0]}/{number}" for number in new - old}
+                # A greeting is no turn of its own: it is committed with the first one.
+                found |= {f"{named[0]}/{number}" for number in new - old if number}
         return found
 
     def _numbers(self, path: str, oid: str | None) -> Sequence[int]:
