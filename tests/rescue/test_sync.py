@@ -11,7 +11,7 @@ from perdure.git.errors import HistoryError
 from perdure.git.wire.errors import RemoteProblem
 from tests.cli.command import run_command
 from tests.conftest import assert_sound, git
-from tests.rescue.devices import add_backup, clone, edit, refs, say, sync, words
+from tests.rescue.devices import add_backup, clone, edit, level, refs, say, sync, words
 
 
 def test_a_push_sends_branches_tags_and_kept_lines(companion: Path, place: Path) -> None:
@@ -148,6 +148,28 @@ def test_the_list_says_why_a_sync_is_paused(
     assert paused[str(first)] == {"origin": pause.reason}
     sync(first, keep="here")
     assert "paused" not in run_command("list", cwd=first).stdout
+
+
+def test_a_persona_restored_to_before_a_file_goes_to_the_other_device(
+    first: Path, second: Path, place: Path
+) -> None:
+    git(first, "tag", "good")
+    edit(first, "persona/97-more.md", "She hums.\n")
+    say(first, "with the new persona")
+    sync(first)
+    sync(second)
+    done = run_command("restore", "persona", "memory", "--at", "good", "--yes", cwd=second)
+    assert done.returncode == 0, done.stderr
+    assert sync(second).pause is None
+    assert sync(first).pause is None
+    level(place, first, second)
+    assert not (first / "persona/97-more.md").exists()
+    assert "with the new persona" in words(second)
+    # What it had then, and is gone all the same, is asked about.
+    git(second, "rm", "-q", "persona/20-voice.md")
+    commit = git(second, "rev-parse", "good").strip()
+    git(second, "commit", "-q", "-m", f"persona: less\n\nRestored from commit {commit}.")
+    assert sync(second).pause is not None
 
 
 def test_a_place_with_another_companion_is_left_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,6 +21,8 @@ Side = Literal["here", "there"]
 _SHARE = 10
 """A tenth of the turns may go unasked."""
 _CONVERSATIONS, _PERSONA = "conversations", "persona"
+_RESTORED = re.compile(r"^Restored from commit ([0-9a-f]{40})\.$", re.MULTILINE)
+"""How `perdure.actions.history.restore` says where its files are from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +60,39 @@ class Losses:
 def losses(repo: Repository, before: str, after: str) -> Losses:
     """What ``after`` has no more that ``before`` had; both are commits that are here.
 
-    What undo took back, by a commit of its own, is not lost: somebody wanted that. Counting all
+    What undo took back, by a commit of its own, is not lost: somebody wanted that. Nor is a file of
+    the persona that a restore to an earlier version removed, which did not have it. Counting all
     turns of a large companion takes a second; it is done only where some are gone.
     """
     gone = _turns_gone(repo, before, after)
     persona = _persona_gone(repo, before, after)
     if gone or persona:
-        turns, files = _undone(repo, before, after)
+        turns, files = _taken_back(repo, before, after)
         gone -= turns
         persona -= files
     months = {conversation[:7] for conversation, _ in gone}
     months &= _months(repo, before) - _months(repo, after)
-    total = _count(_turns_below(repo, before)) if gone else 0
-    return Losses(_count(gone), total, tuple(sorted(persona)), tuple(sorted(months)))
+    total = sum(1 for _ in _turns_below(repo, before)) if gone else 0
+    return Losses(len(gone), total, tuple(sorted(persona)), tuple(sorted(months)))
 
 
-def _count(turns: Iterable[tuple[str, int]]) -> int:
-    """How many they are; a greeting is none."""
-    return sum(number > 0 for _, number in turns)
-
-
-def _undone(repo: Repository, before: str, after: str) -> tuple[set[tuple[str, int]], set[str]]:
-    """Turns and files of the persona that undo took back, each by a commit of its own."""
+def _taken_back(repo: Repository, before: str, after: str) -> tuple[set[tuple[str, int]], set[str]]:
+    """Turns and files of the persona that an undo or a restore took away, on purpose."""
     undone: set[tuple[str, int]] = set()
     files: set[str] = set()
     for oid in Reach(repo.commit_info, repo.parts().boundary).hidden(after, [before]):
         info = repo.commit_info(oid)
-        if info.subject.startswith("revert: undo ") and info.parents:
+        if not info.parents:
+            continue
+        restored = _RESTORED.search(info.body)
+        if info.subject.startswith("revert: undo "):
             gone = _turns_gone(repo, info.parents[0], oid)
             undone |= gone if len(gone) == 1 else set()
             persona = _persona_gone(repo, info.parents[0], oid)
             files |= persona if len(persona) == 1 else set()
+        elif restored is not None and repo.parts().store.has(restored[1]):
+            earlier = _entries(repo, restored[1], _PERSONA)
+            files |= _persona_gone(repo, info.parents[0], oid) - earlier.keys()
     return undone, files
 
 
