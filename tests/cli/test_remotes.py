@@ -42,7 +42,7 @@ def test_a_password_that_git_wrote_down_is_moved(
         "PYTHONPATH": str(ROOT),
         "FILE_KEYRING": str(tmp_path / "keyring"),
     }
-    assert "is in the keyring by now" in typed("push", "--json", code=0, **has_one)
+    assert "was moved to the keyring" in typed("push", "--json", code=0, **has_one)
     typed("drill", "--json", code=0, **has_one)
     assert PASSWORD not in said
     assert refs(remote) == refs(companion)

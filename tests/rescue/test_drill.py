@@ -378,12 +378,13 @@ def test_backup_says_what_is_unproven(backed_up: Path) -> None:
 
 
 def test_backup_goes_on_where_one_remote_fails(backed_up: Path, tmp_path: Path) -> None:
-    add_backup(backed_up, tmp_path / "away.git", name="away")
-    shutil.rmtree(tmp_path / "away.git")
+    add_backup(backed_up, tmp_path / "gone.git", name="away")
+    shutil.rmtree(tmp_path / "gone.git")
     say(backed_up, "to the other one")
     done = run_command("backup", "--yes", "--json", cwd=backed_up)
     assert done.returncode == 3
     assert "no restore is proven" in done.stderr
+    assert "perdure: away: " in done.stderr
     found = json.loads(done.stdout)
     assert found["state"]["turns_on_no_remote"] == 0
     rows = {each["remote"]: each for each in found["remotes"]}

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.errors import StorageFull
 from perdure.git.packs.delta import full_entry
 from perdure.git.packs.outgoing import OutgoingPack
 from perdure.git.wire.errors import PackRefused
 from perdure.git.wire.folder import FolderTransport
 from perdure.git.wire.transport import PushOrder
-from tests.conftest import git
+from tests.conftest import git, no_room
 from tests.git.wire.histories import history, refs, tip
 from tests.git_servers import bare_repository
 
@@ -42,3 +43,12 @@ def test_a_pack_that_lacks_something_is_refused(left_out: str, tmp_path: Path) -
     order = PushOrder({"refs/heads/main": tip(here)}, pack_without(here, ""))
     assert FolderTransport(place).push(lambda _: order, print).refused == {}
     git(place, "fsck", "--full", "--strict")
+
+
+def test_a_disk_that_is_full_there_is_said_to_be_that_one(tmp_path: Path) -> None:
+    here = history(tmp_path / "here", 3)
+    place = bare_repository(tmp_path)
+    order = PushOrder({"refs/heads/main": tip(here)}, pack_without(here, ""))
+    with no_room(), pytest.raises(StorageFull, match=f"the disk that has {place} is full"):
+        FolderTransport(place).push(lambda _: order, print)
+    assert refs(place) == {}

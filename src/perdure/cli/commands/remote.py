@@ -78,7 +78,7 @@ def add(name: str, address: str, typed: str, policy: SyncPolicy | None) -> None:
             return
         print_line(f"{name} is added. Send everything there: perdure push {name}")
         if policy is not None:
-            print_line(f"sync: {policy}, as companion.yaml has it by now.")
+            print_line(f"companion.yaml now says sync: {policy}.")
 
 
 def _offer_sync(workspace: Workspace, policy: SyncPolicy | None) -> SyncPolicy | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -126,7 +127,7 @@ class _Done:
         """What went wrong, and what was left undone."""
         from perdure.rescue.sync import not_level
 
-        found: list[HistoryError] = [problem for _, problem in self.failed]
+        found = [_named(remote, problem) for remote, problem in self.failed]
         return found + [each for result in self.results if (each := not_level(result)) is not None]
 
     def to_dicts(self) -> list[dict[str, object]]:
@@ -194,6 +195,15 @@ def _synced(
     return done
 
 
+def _named(remote: Remote, problem: HistoryError) -> HistoryError:
+    """A problem that says which remote it is about."""
+    from perdure.git.errors import HistoryError
+
+    if re.search(rf"\b{re.escape(remote.name)}\b", problem.what):
+        return problem
+    return HistoryError(f"{remote.name}: {problem.what}", problem.kept, problem.next_step)
+
+
 def _save_edits(workspace: Workspace) -> None:
     """Commit what was edited by hand: whoever backs up means the files that they see."""
     from perdure.actions.concerns import KINDS
@@ -224,8 +234,8 @@ def _keep_secret(workspace: Workspace, remote: Remote) -> Remote:
         # Said in its turn, after the remotes before it.
         return remote
     print_line(
-        f"The password in the address of {remote.name} is in the keyring by now, and no longer in "
-        ".git/config.",
+        f"The password in the address of {remote.name} was moved to the keyring; .git/config no "
+        "longer has it.",
         err=True,
     )
     return remote

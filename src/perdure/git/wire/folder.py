@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from perdure.git import disk, links, ownership
 from perdure.git.config.repository import check_supported, is_true, read_config, rendered
-from perdure.git.errors import DamagedRepository, HistoryError, storage_errors
+from perdure.git.errors import DamagedRepository, HistoryError, StorageFull, storage_errors
 from perdure.git.layout import Layout, looks_bare, shallow_ends
 from perdure.git.objects.store import MOST_BYTES, ObjectStore
 from perdure.git.packs.outgoing import OutgoingPack
@@ -133,7 +133,7 @@ class FolderTransport:
         progress: Callable[[str], None],
     ) -> PushResult:
         """Store what is sent and move the refs, each by compare-and-swap."""
-        with storage_errors(f"writing to {self._path}"):
+        with self._writing():
             lock = disk.KernelLock(self._git.layout.state / "commit.lock")
             disk.make_folder(self._git.layout.state)
             lock.take(wait=_WAIT)
@@ -141,6 +141,19 @@ class FolderTransport:
                 if self._put_refs_in_files():
                     progress(f"{self._path} kept its branches in a table, and now in files")
                 return self._push(decide)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Whatever disk is full is the one that the folder is on."""
+        try:
+            with storage_errors(f"writing to {self._path}"):
+                yield
+        except StorageFull as problem:
+            raise StorageFull(
+                f"the disk that has {self._path} is full",
+                SAFE,
+                "make room there, then try again",
+            ) from problem
 
     def _put_refs_in_files(self) -> bool:
         """Make the folder one that can be written; whether git kept its refs in tables."""
