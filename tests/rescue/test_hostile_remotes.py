@@ -166,6 +166,8 @@ CASES: dict[str, tuple[Harm, str]] = {
     "log of operations": (refs("refs/perdure/ops/x", "refs/perdure/other"), TAKEN),
     "options": (refs("refs/heads/--upload-pack=x", "refs/heads/-x"), TAKEN),
     "dots": (refs("refs/heads/../../x", "refs/heads/a..b", "refs/heads/x.lock"), TAKEN),
+    "long": (refs("refs/heads/" + "x" * 251, "refs/tags/" + "y/" * 600 + "y"), TAKEN),
+    "as long as a file's": (refs("refs/heads/" + "x" * 250), TAKEN),
     "controls": (refs("refs/heads/a\x1b[2Jb", "refs/heads/bi\u202edi"), TAKEN),
     "a and a/b": (refs("refs/heads/df", "refs/heads/df/x"), WAITS),
     "a branch below a branch": (refs("refs/heads/main/x"), WAITS),

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _OID = re.compile(r"[0-9a-f]{40}")
 _BAD_NAME = re.compile(r"\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|//|/\.|\.lock(/|$)|\.$|^[-./]|/$|^@$")
+_LONGEST_PART = 250
+"""Bytes between two slashes: of a file's 255, what ``.lock`` leaves."""
+_LONGEST_NAME = 1024
 NO_OID = "0" * 40
 HEADS, TAGS, REMOTES = "refs/heads/", "refs/tags/", "refs/remotes/"
 OPS = "refs/perdure/ops"
@@ -110,7 +113,15 @@ def is_ref_name(name: str) -> bool:
     """Whether a full name is one of a branch, a tag, or a ref of our own that git would take."""
     is_ours = name.startswith((HEADS, TAGS, "refs/perdure/"))
     rest = name.partition("/")[2].partition("/")[2]
-    return is_ours and bool(rest) and not _BAD_NAME.search(rest)
+    return is_ours and bool(rest) and not _BAD_NAME.search(rest) and _fits_in_files(rest)
+
+
+def _fits_in_files(name: str) -> bool:
+    """Whether a part of a ref's name can be a file's, with a lock beside it, in any folder."""
+    if len(name) < _LONGEST_PART // 4:
+        return True
+    raw = name.encode("utf-8", "surrogateescape")
+    return len(raw) <= _LONGEST_NAME and all(len(part) <= _LONGEST_PART for part in raw.split(b"/"))
 
 
 def _broken(name: str) -> DamagedRepository:
