@@ -311,6 +311,7 @@ def copies(base: bytes, times: int) -> bytes:
         ("cut short", pack_of([FULL], count=2)),
         ("more than it says", pack_of([FULL, FULL], count=1)),
         ("one object twice", pack_of([FULL, FULL])),
+        ("one object twice", pack_of([FULL, FULL, b"what comes then"])),
         ("unknown kind 5", pack_of([entry_header(5, 3) + zlib.compress(b"abc")])),
         ("unknown kind 0", pack_of([entry_header(0, 3) + zlib.compress(b"abc")])),
         ("another size", pack_of([LESS])),
@@ -344,6 +345,29 @@ def test_deltas_in_a_circle_are_refused(repo: Repository) -> None:
     assert received(repo, whole_pack((b"blob", one))) == []
     with pytest.raises(RefusedPack, match="that it holds itself"):
         received(repo, pack_of(circle))
+
+
+def test_more_objects_than_its_bytes_speak_for_are_refused_at_once(repo: Repository) -> None:
+    with pytest.raises(RefusedPack, match="holds 390,000 objects"):
+        received(repo, pack_of([bytes(9) * 390_000], count=390_000))
+
+
+def test_a_large_object_is_not_compressed_anew(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def noted(kind: bytes, data: bytes) -> bytes:
+        made.append(len(data))
+        return full_entry(kind, data)
+
+    monkeypatch.setattr(module, "full_entry", noted)
+    sizes = [100, 5_000_000, 200]
+    data = whole_pack(*((b"blob", bytes(size)) for size in sizes))
+    assert received(repo, data) == []
+    assert made == [100]
+    for size in sizes:
+        assert repo.parts().store.has(raw_id(b"blob", bytes(size)).hex())
 
 
 # Limits

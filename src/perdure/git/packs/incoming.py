@@ -35,6 +35,8 @@ _FEW = 8192
 small: a pack of each of many fetches would stay."""
 _FEW_BYTES = 8 * 1024 * 1024
 """Bytes that they may have then, compressed."""
+_LARGE = 4 * 1024 * 1024
+"""Bytes of an object that is not worth compressing anew."""
 _FOLDERS_SEEN = 10_000
 """Folders of tips that are looked at, beyond four times those that came."""
 _DEEPEST_TAG = 32
@@ -135,8 +137,6 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
                 raise RefusedPack("it names far more than it holds")
             if progress is not None and len(self.numbers) % _EVERY == 0:
                 progress(len(self.numbers), resolver.count)
-        if len(self.numbers) != resolver.count:
-            raise RefusedPack("it holds one object twice")
         self.count = resolver.count
         if self._few is None:
             self._complete(resolver)
@@ -144,8 +144,12 @@ class IncomingPack(contextlib.AbstractContextManager["IncomingPack"]):
     def _take(self, found: Resolved) -> None:
         _, number, oid, data = found
         kind = KINDS[number]
+        if oid in self.numbers:
+            raise RefusedPack("it holds one object twice")
         self.numbers[oid] = number
         self.inspection.look(kind, oid, data)
+        if len(data) > _LARGE:
+            self._few = None
         if self._few is not None:
             entry = self._few[oid] = full_entry(kind, data)
             self._few_bytes += len(entry)

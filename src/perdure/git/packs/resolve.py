@@ -62,7 +62,7 @@ class IncomingLimits:
     """
 
     pack_bytes: int = 2**31 - 2**20
-    entry_floor: int = 400_000
+    entry_floor: int = 100_000
     entry_share: int = 64
     object_bytes: int = MOST_BYTES
     work_floor: int = 256 * 1024 * 1024
@@ -70,7 +70,7 @@ class IncomingLimits:
     step_floor: int = MOST_PIECES
     step_share: int = 4
     held_bytes: int = 96 * 1024 * 1024
-    named_floor: int = 400_000
+    named_floor: int = 200_000
 
     def entries(self, size: int) -> int:
         """Objects that a pack of some size may hold."""
