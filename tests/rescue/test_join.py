@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from perdure.actions.workspace import Workspace
 from perdure.cli.root import root
 from perdure.git.remotes.settings import list_remotes
+from perdure.git.repository.repository import Repository
 from perdure.git.wire.errors import NeedsTyping
 from perdure.rescue.join import join, plan_join
 from perdure.rescue.run import sync_by_itself
@@ -104,3 +105,14 @@ def test_no_password_is_written_down(
     assert refs(remote) == refs(companion)
     for file in (companion / ".git").rglob("*"):
         assert not file.is_file() or PASSWORD.encode() not in file.read_bytes(), file
+
+
+def test_a_clone_has_been_synced_when_it_was_made(companion: Path, tmp_path: Path) -> None:
+    say(companion, "the first thing")
+    add_backup(companion, tmp_path / "place.git")
+    sync(companion)
+    second = clone(tmp_path / "place.git", tmp_path / "second")
+    with Repository.open(second) as repo:
+        (row,) = remote_rows(repo)
+    assert row.synced is not None
+    assert row.state.startswith("has everything, last synced ")

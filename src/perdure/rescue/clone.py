@@ -78,7 +78,8 @@ def clone(
     # Without the note nothing is lost, so the clone stands all the same.
     with suppress(HistoryError), Repository.open(path) as repo:
         begin_agreement(repo)
-        write_record(repo, remote, RemoteRecord(url, agreed=got.refs, added_at=time.time()))
+        at = time.time()
+        write_record(repo, remote, RemoteRecord(url, agreed=got.refs, synced_at=at, added_at=at))
         # What came is nothing that undo takes back.
         perform(
             repo,

@@ -23,9 +23,9 @@ from perdure.cli.target import home
 def command(address: str, name: str | None, place: Path | None) -> None:
     """Bring a companion back from a remote, or onto another machine.
 
-    Everything comes: all branches, tags and kept lines. It is checked on the way, and no hook,
-    setting or link of the remote comes along. A backend that came with her is not used until you
-    confirm it, nor does failover_to_hosted or sync count: perdure backend confirm.
+    Everything comes: all branches and tags, and what was undone or deleted. It is checked on the
+    way, and no hook, setting or link of the remote comes along. A backend that came with her is not
+    used until you confirm it, nor does failover_to_hosted or sync count: perdure backend confirm.
 
     You are shown the key of an ssh server that is not known yet before it is accepted.
     """

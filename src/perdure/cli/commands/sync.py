@@ -39,8 +39,8 @@ def command(remote: str | None, keep: Literal["here", "there"] | None) -> None:
 
     Conversations are combined and never conflict. Where both sides changed the same lines of the
     persona, the newer change counts and the other is kept to choose from. Nothing is ever forced:
-    if one side has lost a tenth of its turns, a persona file or a month, or was put back to an
-    earlier state, it stops and says so, and --keep decides.
+    if one side has lost a tenth of its turns, a file of the persona or all conversations of a
+    month, or went back to an earlier state, perdure stops and says so, and --keep decides.
 
     Without REMOTE: all of them.
     """
@@ -53,7 +53,7 @@ def command(remote: str | None, keep: Literal["here", "there"] | None) -> None:
 @yes_option
 @usual_options
 def push(remote: str | None, keep: Literal["here", "there"] | None) -> None:
-    """Send what is new to a remote: all branches, tags and kept lines.
+    """Send what is new to a remote: all branches and tags, and what you undid or deleted.
 
     Without REMOTE: to all of them. If the remote has something that is not here, perdure sync
     brings both together.
