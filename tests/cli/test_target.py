@@ -207,7 +207,7 @@ def test_a_bare_repository_and_a_copy_without_git_stop_too(only: Path, here: Pat
     bare = here.parent / "hub.git"
     git(here, "clone", "-q", "--bare", str(here), str(bare))
     done = run(bare, "say", WORDS)
-    assert (done.returncode, "git clone" in done.stderr) == (1, True)
+    assert (done.returncode, f"perdure clone {bare}" in done.stderr) == (1, True)
     assert run(bare / "refs" / "heads", "say", WORDS).returncode == 1
     copy = here.parent / "copy"
     shutil.copytree(here, copy, ignore=shutil.ignore_patterns(".git"))

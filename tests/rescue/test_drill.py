@@ -275,6 +275,12 @@ def test_a_branch_a_tag_and_a_kept_line_that_are_gone_are_named(
     assert "1 branch of this companion did not come back (side)" in told(report)
     assert "1 tag of this companion did not come back (one)" in told(report)
     assert "1 kept line of this companion did not come back" in told(report)
+    steps = {finding.what.split()[1]: finding.next_step for finding in report.findings}
+    assert steps["kept"] == "perdure push origin"
+    assert steps["branch"].startswith("perdure sync origin")
+    assert steps["tag"].startswith("perdure sync origin")
+    sync(backed_up)
+    assert drilled(backed_up).verdict is Verdict.PROVEN
 
 
 def test_an_empty_place_is_unproven_and_one_that_was_emptied_is_broken(

@@ -147,3 +147,18 @@ def test_a_kept_line_that_waits_is_named_in_words() -> None:
     problem = not_level(SyncResult("origin", waits={f"refs/perdure/kept/{'a' * 40}": "too new"}))
     assert problem is not None
     assert problem.what == "a kept line of origin waits: too new"
+
+
+def test_a_tag_with_words_goes_on_the_other_device_and_is_kept_there(
+    first: Path, second: Path
+) -> None:
+    git(first, "tag", "-a", "-m", "with words of its own", "noted")
+    git(first, "tag", "again", git(first, "rev-parse", "noted").strip())
+    tag = git(first, "rev-parse", "noted").strip()
+    sync(first)
+    sync(second)
+    git(first, "tag", "-d", "noted", "again")
+    sync(first)
+    assert sync(second).is_level
+    assert git(second, "tag") == ""
+    assert git(second, "rev-parse", KEPT + tag).strip() == tag

@@ -113,13 +113,14 @@ def perform(
 
 def _kept_tags(parts: Parts, moves: Sequence[RefMove]) -> list[RefMove]:
     """Annotated tags that go: no commit can have a tag as its parent, so a ref of ours keeps it."""
-    kept = []
+    kept: dict[str, RefMove] = {}
+    moved = {move.ref for move in moves}
     for move in moves:
         if move.old is not None and parts.store.read(move.old)[0] == b"tag":
             name = _KEPT + move.old
-            if parts.refs.read(name) is None:
-                kept.append(RefMove(name, None, move.old))
-    return kept
+            if name not in moved and parts.refs.read(name) is None:
+                kept[name] = RefMove(name, None, move.old)
+    return list(kept.values())
 
 
 def _head_after(parts: Parts, before: Head, head: str | None, moves: Sequence[RefMove]) -> Head:

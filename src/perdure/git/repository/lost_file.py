@@ -82,11 +82,9 @@ def way_back(work: Path, path: str) -> WayBack | None:
     """
     found = _Commits(work, path)
     if found.is_bare:
-        name = next(found.names(), "").removeprefix(HEADS)
-        option = "" if found.at_head or not name else f" -b {shlex.quote(name)}"
         return WayBack(
             f"{work.name} is a bare repository, with no files to write to",
-            f"Clone it, and stand in the clone: git clone{option} {shlex.quote(str(work))}",
+            f"To bring her back from it: perdure clone {shlex.quote(str(work))}",
         )
     is_there = (work / path).is_file()
     if found.at_head:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from perdure.git.refs.refs import HEADS, TAGS, short_name
 from perdure.git.remotes.kept import lines_to_keep
 from perdure.git.remotes.reconcile import KEPT
+from perdure.git.remotes.record import read_record
 from perdure.plural import plural
 from perdure.rescue.drill.report import BranchTurns, DrillReport, Verdict
 from perdure.views.remotes import turns_beyond
@@ -43,7 +44,7 @@ class Comparison:
                 self._report.add(
                     Verdict.UNPROVEN,
                     f"{plural(len(lacking), one, many)} of this companion did not come back{names}",
-                    self._push(),
+                    self._push() if prefix == KEPT else self._step(lacking),
                 )
         changed = [
             ref for ref in here if ref.startswith(TAGS) and there.get(ref, here[ref]) != here[ref]
@@ -124,6 +125,16 @@ class Comparison:
             if move.new is not None:
                 lines[move.ref] = move.new
         return lines
+
+    def _step(self, lacking: list[str]) -> str:
+        """What to do about branches or tags that are not there: a push brings back none it had."""
+        agreed = read_record(self._here, self._report.remote, self._report.url).agreed
+        if not any(ref in agreed for ref in lacking):
+            return self._push()
+        return (
+            f"perdure sync {self._report.remote}: what was taken away there goes here too, and its "
+            "line is kept"
+        )
 
     def _push(self) -> str:
         return f"perdure push {self._report.remote}"
