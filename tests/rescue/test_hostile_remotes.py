@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
-from perdure.cli.render.sync import result_lines
 from perdure.errors import Problem
+from perdure.rescue.attended import result_lines
 from perdure.rescue.sync import not_level
 from perdure.terminal.sanitise import sanitise
 from tests.conftest import assert_sound, git

@@ -31,7 +31,7 @@ def command(address: str, name: str | None, place: Path | None) -> None:
     """
     from perdure.actions.agreement import unagreed_settings
     from perdure.actions.trust import unconfirmed_backends
-    from perdure.cli.render.sync import clone_lines
+    from perdure.cli.render.clone import clone_lines
     from perdure.companion.names import slug
     from perdure.git.repository.repository import Repository
     from perdure.rescue.join import clone_from

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -17,10 +15,12 @@ from perdure.cli.target import announced, chosen_companion, open_repository, usu
 from perdure.plural import plural
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from perdure.actions.companion.outgoing_check import HistoryFindings
     from perdure.actions.workspace import Workspace
-    from perdure.git.errors import HistoryError
     from perdure.git.remotes.settings import Remote
-    from perdure.rescue.sync import SyncResult
+    from perdure.rescue.attended import SyncOutcome
 
 keep_option = click.option(
     "--keep",
@@ -86,16 +86,17 @@ def backup() -> None:
     from perdure.views.proof import proof_state
 
     with open_repository() as repo:
-        done = _Done() if proof_state(repo) is None else None
-    if done is None:
-        done = _synced(None, takes=False)
+        has_remote = proof_state(repo) is not None
+    done = _synced(None, takes=False) if has_remote else None
     with open_repository() as repo:
         state = proof_state(repo)
-    if not as_json({"state": state.to_dict() if state else None, "remotes": done.to_dicts()}):
-        done.print()
-    for problem in done.problems():
+    rows = done.to_dicts() if done else []
+    problems = done.problems() if done else []
+    if not as_json({"state": state.to_dict() if state else None, "remotes": rows}) and done:
+        print_outcome(done)
+    for problem in problems:
         print_line(f"perdure: {problem}", err=True)
-    end_by_state(state, is_whole=not done.problems())
+    end_by_state(state, is_whole=not problems)
 
 
 def _run(
@@ -107,7 +108,7 @@ def _run(
 ) -> None:
     done = _synced(name, takes=takes, gives=gives, keep=keep)
     if not as_json(done.to_dicts()):
-        done.print(gives=gives)
+        print_outcome(done, gives=gives)
     problems = done.problems()
     for problem in problems[:-1]:
         print_line(f"perdure: {problem}", err=True)
@@ -115,39 +116,13 @@ def _run(
         raise problems[-1]
 
 
-@dataclass
-class _Done:
-    """What came of syncing with one or several remotes."""
-
-    results: list[SyncResult] = field(default_factory=list)
-    failed: list[tuple[Remote, HistoryError]] = field(default_factory=list)
-    conflicts: int = 0
-
-    def problems(self) -> list[HistoryError]:
-        """What went wrong, and what was left undone."""
-        from perdure.rescue.sync import not_level
-
-        found = [_named(remote, problem) for remote, problem in self.failed]
-        return found + [each for result in self.results if (each := not_level(result)) is not None]
-
-    def to_dicts(self) -> list[dict[str, object]]:
-        """As plain data, a remote each."""
-        rows = [result.to_dict() for result in self.results]
-        return rows + [
-            {"remote": remote.name, "level": False, "problem": problem.what}
-            for remote, problem in self.failed
-        ]
-
-    def print(self, *, gives: bool = True) -> None:
-        """Say it in lines for people; what went wrong is left out."""
-        from perdure.cli.render.sync import result_lines
-
-        for result in self.results:
-            for line in result_lines(result, gives=gives):
-                print_line(line)
-        if self.conflicts:
-            differ = plural(self.conflicts, "place differs", "places differ")
-            print_line(f"{differ} between your devices. To see both: perdure conflicts")
+def print_outcome(done: SyncOutcome, *, gives: bool = True) -> None:
+    """Say it in lines for people; what went wrong is left out."""
+    for line in done.describe(gives=gives):
+        print_line(line)
+    if done.conflicts:
+        differ = plural(done.conflicts, "place differs", "places differ")
+        print_line(f"{differ} between your devices. To see both: perdure conflicts")
 
 
 def _synced(
@@ -156,120 +131,79 @@ def _synced(
     takes: bool = True,
     gives: bool = True,
     keep: Literal["here", "there"] | None = None,
-) -> _Done:
+) -> SyncOutcome:
     """Sync with the remote of that name, or with all. Raises HistoryError where none is there."""
-    from perdure.git.errors import HistoryError
+    path = announced(chosen_companion())
+    return synced(path, name, takes=takes, gives=gives, keep=keep, is_agreed=given("--yes"))
+
+
+def synced(
+    path: Path,
+    name: str | None = None,
+    *,
+    takes: bool = True,
+    gives: bool = True,
+    keep: Literal["here", "there"] | None = None,
+    is_agreed: bool = False,
+) -> SyncOutcome:
+    """Sync the companion at ``path``; what is done beside that is said on stderr.
+
+    Args:
+        path: her folder.
+        name: of the remote; None: all of them.
+        takes: whether what the remote has comes here.
+        gives: whether what is here goes there.
+        keep: which side counts where something was lost on the other.
+        is_agreed: what looks like keys may be pushed without a question.
+
+    Raises:
+        HistoryError: there is no such remote.
+    """
     from perdure.git.remotes.early import connected_early
 
     progress = SpokenProgress()
-    done = _Done()
-    path = announced(chosen_companion())
     with connected_early(path, name) if gives else nullcontext() as early:
         # While the remote answers.
         from perdure.actions.workspace import Workspace
-        from perdure.rescue.run import chosen_remotes, sync_each
+        from perdure.rescue import attended
 
         with Workspace.open(path) as workspace:
-            chosen = chosen_remotes(workspace.repo, name)
-            remotes = [_keep_secret(workspace, each) for each in chosen]
+            remotes = attended.chosen_for(workspace, name, _note)
             if gives:
-                _save_edits(workspace)
-                for remote in remotes:
-                    _agree_to_first_push(workspace, remote, progress)
-            for remote, found in sync_each(
-                workspace,
-                remotes,
-                takes=takes,
-                gives=gives,
-                keep=keep,
-                progress=progress,
-                early=early,
-            ):
+                attended.save_edits(workspace, _note)
+                for remote, findings in attended.unagreed_findings(workspace, remotes, progress):
+                    progress.clear()
+                    _agree(workspace, remote, findings, is_agreed=is_agreed)
+            try:
+                return attended.sync_attended(
+                    workspace,
+                    remotes,
+                    takes=takes,
+                    gives=gives,
+                    keep=keep,
+                    progress=progress,
+                    early=early,
+                )
+            finally:
                 progress.clear()
-                if isinstance(found, HistoryError):
-                    done.failed.append((remote, found))
-                else:
-                    done.results.append(found)
-            if any(each.came for each in done.results):
-                done.conflicts = _places(workspace)
-    return done
 
 
-def _named(remote: Remote, problem: HistoryError) -> HistoryError:
-    """A problem that says which remote it is about."""
-    from perdure.git.errors import HistoryError
-
-    if re.search(rf"\b{re.escape(remote.name)}\b", problem.what):
-        return problem
-    return HistoryError(f"{remote.name}: {problem.what}", problem.kept, problem.next_step)
+def _note(text: str) -> None:
+    print_line(text, err=True)
 
 
-def _save_edits(workspace: Workspace) -> None:
-    """Commit what was edited by hand: whoever backs up means the files that they see."""
-    from perdure.actions.concerns import KINDS
-    from perdure.errors import Problem
-
-    try:
-        found = workspace.repo.edits.find(tuple(KINDS))
-        if not (found.ready or found.held):
-            return
-        from perdure.cli.plans import print_edits
-
-        print_edits(workspace.commit_hand_edits())
-    except Problem as problem:
-        # What is committed goes all the same.
-        print_line(f"Not committed, and so not sent: {problem}", err=True)
-
-
-def _keep_secret(workspace: Workspace, remote: Remote) -> Remote:
-    """Move a password that somebody else wrote into the remote's address, and say so."""
-    from perdure.git.wire.errors import RemoteProblem
-    from perdure.rescue.run import keep_secret
-
-    if remote.secret is None:
-        return remote
-    try:
-        remote = keep_secret(workspace.repo, remote)
-    except RemoteProblem:
-        # Said in its turn, after the remotes before it.
-        return remote
-    print_line(
-        f"The password in the address of {remote.name} was moved to the keyring; .git/config no "
-        "longer has it.",
-        err=True,
-    )
-    return remote
-
-
-def _places(workspace: Workspace) -> int:
-    """How many places two devices changed differently, and nobody has settled."""
-    from perdure.actions.sync.conflicts import recent_places
-
-    tip = workspace.repo.head().commit
-    return recent_places(workspace.repo, tip) if tip else 0
-
-
-def _agree_to_first_push(workspace: Workspace, remote: Remote, progress: SpokenProgress) -> None:
+def _agree(
+    workspace: Workspace, remote: Remote, findings: HistoryFindings, *, is_agreed: bool
+) -> None:
     """Show what a first push would take along that looks like keys, and ask.
 
     Where nobody agrees, that is said in its turn, after the remotes before it.
     """
-    from perdure.git.wire.errors import RemoteProblem
-    from perdure.rescue.first_push import HoldsFindings, check_first_push
+    from perdure.actions.companion.outgoing_check import accept
+    from perdure.cli.input.ask import ask_yes_no, on_terminal
 
-    try:
-        check_first_push(workspace.repo, remote, progress)
-    except HoldsFindings as problem:
-        from perdure.actions.companion.outgoing_check import accept
-        from perdure.cli.input.ask import ask_yes_no, on_terminal
-
-        progress.clear()
-        for line in problem.findings.describe():
-            print_line(line, err=True)
-        agreed = given("--yes") or (
-            on_terminal() and ask_yes_no(f"Push all of it to {remote.name} all the same?")
-        )
-        if agreed:
-            accept(workspace.repo, problem.findings, remote.url)
-    except RemoteProblem:
-        return
+    for line in findings.describe():
+        print_line(line, err=True)
+    words = f"Push all of it to {remote.name} all the same?"
+    if is_agreed or (on_terminal() and ask_yes_no(words)):
+        accept(workspace.repo, findings, remote.url)
