@@ -186,7 +186,9 @@ def test_what_needs_typing_pauses_and_says_so(
     assert len(syncs) == 1
     with Repository.open(synced) as repo:
         assert remote_rows(repo)[0].paused == "example.org wants a password"
-        assert backup_warning(repo, "when quiet") == "sync with origin is paused"
+        assert backup_warning(repo, "when quiet") == (
+            "sync with origin is paused: example.org wants a password"
+        )
     turn(synced)
     work()
     assert len(syncs) == 1

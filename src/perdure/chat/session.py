@@ -34,7 +34,7 @@ from perdure.git.maintenance.refresh_timeline import start_if_missing
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.views.git_warnings import git_warnings
-from perdure.views.proof import due_notices
+from perdure.views.proof import due_notices, lone_copy_notices
 
 if TYPE_CHECKING:
     from perdure.views.why.explain import Explanation
@@ -83,6 +83,8 @@ class Session:
             store, notices = await _on_worker(worker, lambda: open_store(path))
             notices += await _on_worker(worker, lambda: git_warnings(store.repo))
             notices += await _on_worker(worker, lambda: due_notices(store.repo))
+            said = store.position.transcript
+            notices += await _on_worker(worker, lambda: lone_copy_notices(store.repo, said))
             await _on_worker(worker, lambda: start_if_missing(store.repo.git_dir))
             backend_set = BackendSet(backends, make)
             if not backend_set.fixed:

@@ -17,7 +17,7 @@ from perdure.git.repository.repository import Repository
 from perdure.snapshot.conversation.transcript import Transcript, last_turn, newest_time
 from perdure.snapshot.files import read_small_at
 from perdure.views.proof import ProofState, proof_state
-from perdure.views.remotes import AtRisk, at_risk, pauses
+from perdure.views.remotes import AtRisk, at_risk, open_places, pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def overview(path: Path) -> Overview:
             conversations=len(transcript.conversations()),
             at_risk=at_risk(repo),
             proof=proof_state(repo),
-            conflicts=_conflicts(repo),
+            conflicts=open_places(repo),
             paused=pauses(repo),
         )
     except (HistoryError, CompanionProblem) as problem:
@@ -72,12 +72,3 @@ def overview(path: Path) -> Overview:
     except Exception as problem:  # noqa: BLE001 - the list goes on with the others
         what = f"it is damaged in an unknown way ({type(problem).__name__})"
         return Overview(path, problem=one_line(what, f"git -C {path} fsck says more"))
-
-
-def _conflicts(repo: Repository) -> int:
-    tip = repo.head().commit
-    if tip is None or not repo.remotes():
-        return 0
-    from perdure.actions.sync.conflicts import recent_places
-
-    return recent_places(repo, tip)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from perdure.actions.notice_marks import mark_first
+from perdure.companion.clock import now
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS, REMOTES
 from perdure.git.remotes.proof import Proof, read_drills
@@ -14,10 +15,13 @@ from perdure.git.remotes.record import read_record
 from perdure.git.remotes.settings import Remote, list_remotes
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.snapshot.conversation.transcript import Transcript
 from perdure.views.remotes import AtRisk, age_text, held_by, turns_beyond
 
 STALE = timedelta(days=7)
 """Age of a proof from which on another one is due."""
+_SELDOM = timedelta(days=90)
+"""Between two words about a companion who is on one machine alone."""
 _AHEAD = timedelta(minutes=10)
 """By so much a proof may be younger than now: by more, a clock was wrong."""
 
@@ -142,6 +146,22 @@ def due_notices(repo: Repository) -> list[Notice]:
         Notice(
             f"No restore was proven for {STALE.days} days. To know that the backup works: "
             "perdure drill"
+        )
+    ]
+
+
+def lone_copy_notices(repo: Repository, transcript: Transcript) -> list[Notice]:
+    """A word where all that was said is on this machine alone; seldom, for who wants it so."""
+    if not transcript.chunks or list_remotes(repo):
+        return []
+    first = transcript.chunks[0].conversation.day
+    count = (now().date() - first - STALE) // _SELDOM
+    if count < 0 or not mark_first(repo, "lone-copy-said", str(count)):
+        return []
+    return [
+        Notice(
+            "Everything she knows is on this machine, and only here. To keep a copy elsewhere: "
+            "perdure remote add backup ADDRESS"
         )
     ]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from perdure.actions.sync.conflicts import recent_places
 from perdure.companion.clock import now
 from perdure.companion.config.settings import SyncPolicy
 from perdure.git.operations.branches import branches
@@ -133,16 +134,20 @@ def backup_warning(repo: Repository, policy: SyncPolicy) -> str:
         repo: the repository.
         policy: when perdure syncs by itself; turns that are younger than that takes are no news.
     """
-    remotes = list_remotes(repo)
-    records = {each.name: read_record(repo, each.name, each.url) for each in remotes}
-    paused = [name for name, record in records.items() if record.pause is not None]
+    paused = pauses(repo)
     found = at_risk(repo)
     parts = []
     if found is not None and found.oldest is not None and now() - found.oldest > _DELAYS[policy]:
         parts.append(str(found))
     if paused and policy != "off":
-        parts.append(f"sync with {', '.join(paused)} is paused")
+        parts += [f"sync with {name} is paused: {reason}" for name, reason in paused.items()]
     return "; ".join(parts)
+
+
+def open_places(repo: Repository) -> int:
+    """How many places two devices changed differently lately, and nobody has settled."""
+    tip = repo.head().commit
+    return recent_places(repo, tip) if tip is not None and repo.remotes() else 0
 
 
 def _row(repo: Repository, name: str, url: str, record: RemoteRecord) -> RemoteRow:

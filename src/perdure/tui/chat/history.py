@@ -271,8 +271,9 @@ class HistoryController:
 
     @work(group="backups", exclusive=True)
     async def look_at_backups(self) -> None:
-        """Say on the status line what is on no remote and should be, and what is proven."""
+        """Say on the status line how backups are, and what two devices left to settle."""
         from perdure.views.proof import proof_state
+        from perdure.views.remotes import open_places
 
         here = self._conversation
         if here.session is None or not here.is_ready or here.is_talking or here.is_acting:
@@ -281,7 +282,8 @@ class HistoryController:
         with suppress(HistoryError):
             warning = await here.session.backup_warning()
             proof = await here.session.consult(proof_state)
-            here.status.change(backup=warning, proof=str(proof or ""))
+            places = await here.session.consult(open_places)
+            here.status.change(backup=warning, proof=str(proof or ""), conflicts=places or 0)
 
     @work(group="look")
     async def look(self) -> None:

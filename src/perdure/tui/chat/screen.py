@@ -25,6 +25,7 @@ from perdure.tui.chat.startup import Opened, Opener, StartupController
 from perdure.tui.chat.turns import TurnController
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.keys import hints_for, key_groups
+from perdure.tui.remotes.controller import RemoteController
 from perdure.tui.themes import WIDTHS
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer
@@ -44,7 +45,7 @@ _DRAFT_SECONDS = 1.0
 _LOOK_SECONDS = 2.0
 """How often it is looked whether git, or another program, moved the branch or settled a merge."""
 _BACKUP_SECONDS = 30.0
-_TAKE_NAMES = frozenset({"/backend", "/next", "/merge"})
+_TAKE_NAMES = frozenset({"/backend", "/next", "/merge", "/sync", "/drill"})
 """Commands that take a name. With more words behind it, it is something to be said."""
 
 
@@ -81,6 +82,7 @@ class ChatScreen(Screen[None]):
         self.answers = AnswerController(here, self.turns, self.history)
         self.backends = BackendController(here)
         self.panels = PanelController(here, self)
+        self.remotes = RemoteController(self)
         self.startup = StartupController(here, opener, draft, self._opened)
 
     def compose(self) -> ComposeResult:
@@ -110,6 +112,7 @@ class ChatScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         self.panels.close()
+        self.remotes.close()
 
     @property
     def session(self) -> Session | None:
@@ -199,6 +202,10 @@ class ChatScreen(Screen[None]):
             "/next": lambda name: self.backends.switch(name, once=True),
             "/confirm": lambda _: self.backends.confirm_all(),
             "/merge": self.merge.begin,
+            "/sync": self.remotes.sync,
+            "/backup": lambda _: self.remotes.backup(),
+            "/drill": self.remotes.drill,
+            "/stop": lambda _: self.remotes.stop(),
             "/conflicts": lambda _: self.panels.open_device_conflicts(),
         }
 
@@ -365,6 +372,18 @@ class ChatScreen(Screen[None]):
 
     def action_memory(self) -> None:
         self.panels.open_memory()
+
+    def action_sync(self) -> None:
+        self.remotes.sync()
+
+    def action_backup(self) -> None:
+        self.remotes.backup()
+
+    def action_drill(self) -> None:
+        self.remotes.drill()
+
+    def action_stop_remotes(self) -> None:
+        self.remotes.stop()
 
     def action_conflicts(self) -> None:
         self.panels.open_device_conflicts()

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from perdure.plural import plural
 from perdure.terminal.glyphs import Glyphs
 from perdure.terminal.sanitise import sanitise
 
@@ -49,6 +50,10 @@ class Status:
     """What an open merge still needs."""
     backup: str = ""
     """What is on no remote and should be."""
+    conflicts: int = 0
+    """Places that two devices changed differently, and nobody has settled."""
+    remote: str = ""
+    """Which sync, backup or drill runs, and what it is at."""
     proof: str = ""
     """Whether a restore is proven, and what is newer than the proof."""
     hints: tuple[Hint, ...] = ()
@@ -56,6 +61,8 @@ class Status:
 
 _LONG = 3
 """Seconds after which the line says how long a model has been thinking."""
+_LONGEST = 50
+"""Cells of a warning about backups, and of what a sync is at."""
 _SPARE = 5
 """Parts of this rank or higher give way to the last two hints, which lead to everything else."""
 
@@ -155,8 +162,22 @@ class StatusLine(Widget):
 
     def _backup(self) -> list[_Part]:
         warning, proof = _line(self.status.backup), _line(self.status.proof)
-        parts = [_Part(f"{self._glyphs.warning} {warning}", "busy", 3)] if warning else []
+        glyphs, parts = self._glyphs, list[_Part]()
+        if self.status.remote:
+            words = self._cut(_line(self.status.remote))
+            parts.append(_Part(f"{glyphs.waiting} {words}", "busy", 2))
+        if warning:
+            parts.append(_Part(f"{glyphs.warning} {self._cut(warning)}", "busy", 3))
+        if count := self.status.conflicts:
+            words = f"{glyphs.warning} {plural(count, 'conflict')}: /conflicts"
+            parts.append(_Part(words, "busy", 3))
         return [*parts, _Part(proof, "quiet", 7)] if proof else parts
+
+    def _cut(self, words: str) -> str:
+        if cell_len(words) <= _LONGEST:
+            return words
+        end = self._glyphs.ellipsis
+        return set_cell_size(words, _LONGEST - cell_len(end)).rstrip(" .,;") + end
 
     def _state(self) -> _Part:
         status, glyphs = self.status, self._glyphs
