@@ -280,5 +280,5 @@ def test_what_a_web_server_says_beside_the_body_has_an_end(
     web_server: WebServer, before: bytes, again: bytes
 ) -> None:
     url, _ = web_server(lambda _: itertools.chain([before], itertools.repeat(again)))
-    with pytest.raises(TooMuch):
+    with pytest.raises(TooMuch, match="more than the page"):
         fetch(connect(parse_address(url), name="home"))

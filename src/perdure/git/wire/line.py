@@ -312,7 +312,11 @@ class Received(io.RawIOBase):
         self._pace.waited(time.monotonic() - begun, size or 0)
         self._left -= size or 0
         if self._left < 0:
-            raise too_many_words()
+            raise TooMuch(
+                "the server says far more than the page that it was asked for",
+                SAFE,
+                "check the address, or ask whoever runs the server",
+            )
         return size
 
     def was_body(self, size: int) -> None:
