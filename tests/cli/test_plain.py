@@ -7,13 +7,22 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from perdure.actions.companion.sync_policy import set_sync_policy
+from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from perdure.cli.chat.plain import PlainChat
 from perdure.cli.input.stdin import TypedLines
+from perdure.git.remotes.record import Pause, read_record, write_record
 from tests.background import idle
+from tests.cli.terminal import on_terminal
+from tests.cli.test_conflicts import BASE, edit
+from tests.cli.test_history import VOICE
 from tests.conftest import assert_sound, git
+from tests.devices import meet
+from tests.rescue.devices import add_backup, refs, sync
 from tests.speaking import Scripted
 
 RIVER = "My sister Ruth lives by the river, and it was loud tonight."
@@ -133,3 +142,90 @@ def test_what_was_written_before_the_end_is_told(
         finally:
             runner.run(session.close())
     assert "was summarised" in capsys.readouterr().out.splitlines()[-1]
+
+
+def typed(path: Path, *lines: str) -> int:
+    """A chat in which these lines are typed."""
+    with asyncio.Runner() as runner:
+        session = runner.run(Session.open(path, backends=[Scripted()]))
+        try:
+            return PlainChat(session, runner, Typist(session, list(lines))).run()
+        finally:
+            runner.run(session.close())
+
+
+def test_sync_backup_and_drill_are_done_between_two_lines(
+    companion: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "place.git"
+    typed(companion, "/backup", "/drill")
+    assert capsys.readouterr().out.count("perdure remote add backup ADDRESS") == 2
+    add_backup(companion, place)
+    typed(companion, "one thing", "/backup", "/drill deep", "/drill", "/sync", "/sync nowhere")
+    said = capsys.readouterr().out
+    steps = (
+        "To origin: main: 1 turn", "No restore is proven.", "perdure drill --speak",
+        "A restore from origin works (full", "Restore proven ",
+        "origin has everything already", "nowhere",
+    )  # fmt: skip
+    places = [said.index(step) for step in steps]
+    assert places == sorted(places)
+    assert refs(companion) == refs(place)
+
+
+def test_the_status_says_how_backups_are(
+    companion: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also at the start, where something is wrong with them."""
+    typed(companion, "/status")
+    assert "restore" not in capsys.readouterr().out
+    add_backup(companion, tmp_path / "place.git")
+    sync(companion)
+    edit(companion, {"persona/30-more.md": "Hums.\n"}, "Ana", "08:00")
+    capsys.readouterr()
+    typed(companion, "/status")
+    said = capsys.readouterr().out
+    assert "note: 1 change on no remote, oldest " in said
+    assert "perdure remote list says more" in said
+    assert "backup: 1 change on no remote, oldest " in said
+    assert "No restore is proven, 1 change on no remote" in said
+    with Workspace.open(companion) as workspace:
+        set_sync_policy(workspace, "when quiet")
+        record = read_record(workspace.repo, "origin", str(tmp_path / "place.git"))
+        pause = Pause("it wants a password")
+        write_record(workspace.repo, "origin", msgspec.structs.replace(record, pause=pause))
+    typed(companion, "/status")
+    assert "sync with origin is paused: it wants a password" in capsys.readouterr().out
+
+
+def test_what_stands_open_between_devices_is_listed(
+    companion: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(companion, {VOICE: BASE}, "Ana", "08:00")
+    there = tmp_path / "there"
+    git(companion, "clone", "-q", ".", str(there))
+    edit(there, {VOICE: BASE.replace("Warm.", "Warmer.")}, "Bo", "09:00")
+    edit(companion, {VOICE: BASE.replace("Warm.", "Cool.")}, "Ana", "10:00")
+    typed(companion, "/conflicts")
+    assert "Nothing was changed differently" in capsys.readouterr().out
+    meet(companion, there)
+    typed(companion, "/conflicts")
+    said = capsys.readouterr().out
+    assert "Cool." in said
+    assert "Warmer." in said
+    assert "perdure conflicts --settle" in said
+
+
+def test_a_sync_is_offered_when_a_remote_is_added(companion: Path, tmp_path: Path) -> None:
+    """Enter takes it, and it is a setting then; an answer of no changes nothing."""
+    done = on_terminal(
+        ("remote", "add", "one", str(tmp_path / "one.git")), [("leave it?", "n")], companion
+    )
+    assert done.code == 0
+    assert "sync" not in (companion / "companion.yaml").read_text()
+    done = on_terminal(
+        ("remote", "add", "two", str(tmp_path / "two.git")), [("leave it?", "")], companion
+    )
+    assert "sync: when quiet" in (companion / "companion.yaml").read_text()
+    done = on_terminal(("remote", "add", "three", str(tmp_path / "three.git")), [], companion)
+    assert done.code == 0

@@ -23,6 +23,7 @@ from perdure.chat.events import (
 )
 from perdure.chat.routing.router import Switch
 from perdure.chat.session import Session
+from perdure.cli.chat.remotes import COMMANDS, run_remote_command
 from perdure.cli.chat.turn import failure_line, stopping_on_interrupt
 from perdure.cli.input.stdin import NotText, TypedLines
 from perdure.cli.render.output import T, print_line
@@ -37,8 +38,12 @@ _HELP = (
     "answer the last message if it has no reply yet\n/backend        list the "
     "backends, and which one answers\n/backend NAME   continue with another "
     "backend\n/next NAME      let another backend give only the next reply\n/status  "
-    "       companion, branch, backend, what was last saved\n/help           this "
-    "text\n/quit           end the chat; everything is committed already"
+    "       companion, branch, backend, what was last saved, backups\n/sync          "
+    " sync with all remotes, or with the one named behind it\n/backup         push to "
+    "every remote, and say what is not proven\n/drill          prove that a restore "
+    "works: what is new; /drill full, all of her\n/conflicts      what was changed "
+    "differently on two devices\n/help           this text\n/quit           "
+    "end the chat; everything is committed already"
 )
 
 
@@ -153,6 +158,10 @@ class PlainChat:
                 self._list_backends()
             case "/status":
                 self._tell_status()
+            case "/conflicts":
+                self._list_conflicts()
+            case _ if word in COMMANDS:
+                run_remote_command(self._session.info.path, word, name)
             case "/help":
                 print_line(_HELP)
             case other:
@@ -175,6 +184,16 @@ class PlainChat:
         state = self._ask(self._session.consult(proof_state))
         if state is not None:
             print_line(f"{str(state)[:1].upper()}{str(state)[1:]}.")
+
+    def _list_conflicts(self) -> None:
+        from perdure.actions.sync.conflicts import open_conflicts
+        from perdure.cli.render.conflicts import show_conflicts
+
+        found = self._ask(
+            self._session.consult(lambda repo: open_conflicts(repo, repo.resolve("HEAD")))
+        )
+        if found is not None:
+            show_conflicts(found)
 
     def _list_backends(self) -> None:
         following = self._session.info.next_backend

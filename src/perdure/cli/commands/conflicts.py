@@ -11,7 +11,8 @@ import click
 from perdure.cli.completion import complete_files
 from perdure.cli.input.ask import ask, check_editor, edit_text
 from perdure.cli.options import given
-from perdure.cli.render.output import emit_json, print_line, print_styled, styled
+from perdure.cli.render.conflicts import show_conflicts, show_file, show_hunk
+from perdure.cli.render.output import emit_json, print_line
 from perdure.cli.target import open_workspace, usual_options
 from perdure.plural import plural
 
@@ -19,18 +20,12 @@ if TYPE_CHECKING:
     from perdure.actions.sync.conflicts import (
         Choice,
         ConflictHunk,
-        ConflictSide,
         OpenConflict,
     )
     from perdure.actions.workspace import Workspace
 
 _ASKED = "[k]eep, [o]ther, [b]oth, [e]dit, [s]kip, [q]uit"
 _INSTEAD = "Give --keep, --take-other or --both."
-_WHAT = {
-    "removed": "one device removed it, the other changed it; it is still there",
-    "whole": "taken whole from one device",
-    "folder": "a file on one device, a folder on the other; the folder is there",
-}
 
 
 @click.command("conflicts")
@@ -65,7 +60,7 @@ def command(file: str | None, *, asks: bool, keep: bool, take_other: bool, both:
     if given("--json"):
         emit_json({"conflicts": [each.to_dict() for each in found]})
     elif not changes:
-        _show(found, file)
+        show_conflicts(found, file)
     sys.exit(3 if found else 0)
 
 
@@ -81,36 +76,6 @@ def _path(file: str, found: Sequence[OpenConflict]) -> str:
     paths = {each.path for each in found}
     named = [path for path in paths if path.rpartition("/")[2] == file]
     return named[0] if file not in paths and len(named) == 1 else file.removeprefix("./")
-
-
-def _show(found: Sequence[OpenConflict], file: str | None) -> None:
-    if not found:
-        where = f" in {file}" if file else ""
-        print_line(f"Nothing was changed differently on two devices{where}, or it is settled.")
-        return
-    for conflict in found:
-        _show_file(conflict)
-        for hunk in conflict.hunks:
-            _show_hunk(conflict, hunk)
-    print_line("To settle them one by one: perdure conflicts --settle")
-
-
-def _show_file(conflict: OpenConflict) -> None:
-    what = _WHAT.get(conflict.kind, "")
-    print_styled(styled(conflict.path, bold=True), styled(f"  {what}" if what else ""))
-
-
-def _show_hunk(conflict: OpenConflict, hunk: ConflictHunk) -> None:
-    if conflict.kind == "text":
-        print_styled(styled(f"  line {hunk.start + 1}", "cyan"))
-    _show_side("in use", conflict.kept, hunk.kept, "green")
-    _show_side("other", conflict.other, hunk.other, "red")
-
-
-def _show_side(name: str, side: ConflictSide, text: bytes, colour: str) -> None:
-    print_styled(styled(f"  {name}: {side.author}, {side.at:%Y-%m-%d %H:%M}", dim=True))
-    for line in text.decode("utf-8", "replace").splitlines() or ["(nothing)"]:
-        print_styled(styled(f"    {line}", colour))
 
 
 def _settle(
@@ -144,10 +109,10 @@ def _tell(conflict: OpenConflict, still_open: int) -> None:
 
 def _ask(conflict: OpenConflict) -> list[Choice | None]:
     """Ask about each place, until the user has had enough; what is skipped stays open."""
-    _show_file(conflict)
+    show_file(conflict)
     chosen: list[Choice | None] = []
     for hunk in conflict.hunks:
-        _show_hunk(conflict, hunk)
+        show_hunk(conflict, hunk)
         choice = _ask_one(hunk)
         if choice == "quit":
             break
