@@ -6,8 +6,9 @@ import hashlib
 import os
 import socket
 import struct
+import subprocess
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,15 @@ NO_PACK = b"PACK\0\0\0\2\x7f\xff\xff\xff"
 
 
 @pytest.fixture
-def place(companion: Path, tmp_path: Path) -> Place:
+def place(companion: Path, tmp_path: Path) -> Iterator[Place]:
     """A bare repository with a companion, all of it in one pack."""
     say(companion, "Hello.")
     add_backup(companion, tmp_path / "place.git")
     sync(companion)
     git(tmp_path / "place.git", "repack", "-adq")
-    return Place(tmp_path / "place.git")
+    yield Place(tmp_path / "place.git")
+    # Python's own way to remove it calls itself for each folder in a folder.
+    subprocess.run(["rm", "-rf", str(tmp_path / "place.git")], check=True)
 
 
 def sparse(name: str, size: int = 10 << 30, start: bytes = b"") -> Harm:
