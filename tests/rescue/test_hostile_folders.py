@@ -140,6 +140,16 @@ def put(name: str, data: bytes) -> Harm:
     return write
 
 
+def odd_branches(place: Place) -> None:
+    folder = os.fsencode(place.path) + b"/refs/heads/"
+    for name in (b"a\nb", b"a\x1b[2Jb", b"\xff\xfe", b"-x"):
+        Path(os.fsdecode(folder + name)).write_text(f"{place.tip()}\n")
+
+
+def many_ends(place: Place) -> None:
+    (place.path / "shallow").write_text("".join(f"{n:040x}\n" for n in range(50_000)))
+
+
 def object_as_pipe(place: Place) -> None:
     oid = place.blob(b"x")
     pipe(f"objects/{oid[:2]}/{oid[2:]}")(place)
@@ -213,6 +223,8 @@ CASES: dict[str, tuple[Harm, bool, bool]] = {
     "an object that says less": (says_less, False, False),
     "an object that says more": (says_more, False, False),
     "tags of tags": (tags_of_tags, False, True),
+    "odd names of branches": (odd_branches, True, True),
+    "50,000 ends of its history": (many_ends, True, True),
     "300 parents": (parents, True, True),
 }
 
@@ -241,6 +253,7 @@ def test_it_is_taken_or_refused_and_nothing_is_left(
         assert set(tmp_path.iterdir()) - before == ({tmp_path / name} if found[name] else set())
         if found[name]:
             git(tmp_path / name, "fsck", "--full", "--strict")
+            assert not (tmp_path / name / ".git" / "shallow").exists()
     assert found == {"cloned": cloned, "adopted": adopted}
     assert all(len(text) < 1000 for text in refused)
 

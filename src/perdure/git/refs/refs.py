@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _OID = re.compile(r"[0-9a-f]{40}")
 _BAD_NAME = re.compile(r"\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|//|/\.|\.lock(/|$)|\.$|^[-./]|/$|^@$")
+_NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 _LONGEST_PART = 250
 """Bytes between two slashes: of a file's 255, what ``.lock`` leaves."""
 _LONGEST_NAME = 1024
@@ -110,10 +111,14 @@ def is_safe_name(name: str) -> bool:
 
 
 def is_ref_name(name: str) -> bool:
-    """Whether a full name is one of a branch, a tag, or a ref of our own that git would take."""
+    """Whether a full name is one of a branch, a tag, or a ref of our own that git would take.
+
+    One that is no UTF-8 git takes, and no other place that names are kept in.
+    """
     is_ours = name.startswith((HEADS, TAGS, "refs/perdure/"))
     rest = name.partition("/")[2].partition("/")[2]
-    return is_ours and bool(rest) and not _BAD_NAME.search(rest) and _fits_in_files(rest)
+    is_name = bool(rest) and not (_BAD_NAME.search(rest) or _NO_UTF8.search(rest))
+    return is_ours and is_name and _fits_in_files(rest)
 
 
 def _fits_in_files(name: str) -> bool:

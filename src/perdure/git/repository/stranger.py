@@ -217,8 +217,9 @@ class StrangerFolder:
                     # Nothing is missing: it is beyond a limit.
                     raise
                 odd = _copied(objects, fresh, refs, progress)
-            if boundary:
-                text = "".join(f"{oid}\n" for oid in sorted(boundary))
+            # Those alone that came: a list of others may be endless, and git reads all of it.
+            if ends := fresh.repo.parts().store.stored(boundary):
+                text = "".join(f"{oid}\n" for oid in sorted(ends))
                 disk.write_file(fresh.repo.git_dir / "shallow", text.encode())
             fresh.put_refs(refs)
         return CopiedHistory(
@@ -297,7 +298,9 @@ def _wanted(found: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str, s
             "take away those that nobody needs, with git",
         )
     taken = {name: found[name] for name in names if is_ref_name(name)}
-    left_out = [(name, "git would not take its name") for name in names if name not in taken]
+    left_out = [
+        (name, "neither git nor perdure takes its name") for name in names if name not in taken
+    ]
     other = (name for name in found if not name.startswith((HEADS, TAGS, REMOTES, "refs/perdure/")))
     return taken, [
         *((name, _OTHER_REFS.get(name, "it is no branch and no tag")) for name in other),
