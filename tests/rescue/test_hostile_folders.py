@@ -18,7 +18,7 @@ from perdure.errors import Problem
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.packs import outgoing
 from perdure.git.packs.resolve import IncomingLimits
-from tests.conftest import git
+from tests.conftest import assert_sound, git
 from tests.rescue.devices import add_backup, clone, say, sync
 from tests.rescue.hostile import Place, run_limited
 
@@ -256,6 +256,72 @@ def test_it_is_taken_or_refused_and_nothing_is_left(
             assert not (tmp_path / name / ".git" / "shallow").exists()
     assert found == {"cloned": cloned, "adopted": adopted}
     assert all(len(text) < 1000 for text in refused)
+
+
+def modules(text: str, *, name: str = ".gitmodules") -> Harm:
+    return lambda place: place.add(("100644", name, place.blob(text.encode())))
+
+
+def modules_of_long_ago(place: Place) -> None:
+    tree = place.tip("main^{tree}")
+    modules('[submodule "x"]\n\turl = -u./x\n')(place)
+    place.ref("refs/heads/main", place.commit(tree, place.tip()))
+
+
+def commit(text: str) -> Harm:
+    def make(place: Place) -> None:
+        start = f"tree {place.tip('main^{tree}')}\nparent {place.tip()}\n"
+        place.ref("refs/heads/main", place.put("commit", f"{start}{text}".encode()))
+
+    return make
+
+
+EVE = "Eve <e@x> 1700000000 +0000"
+STRICT: dict[str, Harm] = {
+    "an address that is an option": modules('[submodule "x"]\n\tpath = x\n\turl = -u./x\n'),
+    "a quoted address": modules('[Submodule "x"]\n\tpath = x\n\tURL = "-u./x"\n'),
+    "an address of two lines": modules('[submodule "x"]\n\turl = ./a%0ahost=x\n'),
+    "a name outside": modules('[submodule "../../x"]\n\tpath = x\n\turl = https://x/\n'),
+    "a path that is an option": modules('[submodule "x"]\n\tpath = -x\n\turl = https://x/\n'),
+    "a program": modules('[submodule "x"]\n\tpath = x\n\turl = https://x/\n\tupdate = !sh\n'),
+    "an odd name": modules('[submodule "x"]\n\turl = -u./x\n', name=".gitmodules ."),
+    "long ago": modules_of_long_ago,
+    "a link": lambda place: place.add(("120000", ".gitmodules", place.blob(b"/etc/passwd"))),
+    "a long line": modules("x" * 2048 + "\n", name=".gitattributes"),
+    "no id": lambda place: place.add(("160000", "sub", "0" * 40)),
+    "an address in an address": commit(f"author Eve <e<x> 1 +0000\ncommitter {EVE}\n\nx\n"),
+    "no space": commit(f"author Eve<e@x> 1 +0000\ncommitter {EVE}\n\nx\n"),
+    "a NUL in a head": commit(f"author {EVE}\ncommitter {EVE}\nencoding x\0\n\nx\n"),
+    "a NUL in a message": commit(f"author {EVE}\ncommitter {EVE}\n\nx\0\n"),
+}
+
+
+@pytest.mark.parametrize("harm", STRICT.values(), ids=list(STRICT))
+def test_what_a_strict_git_refuses_does_not_come_by_a_clone_and_is_said_by_an_adoption(
+    harm: Harm, place: Place, tmp_path: Path
+) -> None:
+    """Many servers check what is pushed so: with it in a history there would be no backup."""
+    harm(place)
+    with pytest.raises(AssertionError):
+        assert_sound(place.path)
+    with pytest.raises(Problem, match="may not be in a companion"):
+        clone(place.path, tmp_path / "c")
+    with adopting(place.path, tmp_path / "a") as adoption:
+        assert "A server may refuse its history" in " ".join(adoption.describe())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[submodule "x"]\n\tpath = x\n\turl = https://example.org/x.git\n\tupdate = rebase\n',
+        "# url = -x\n",
+        '[submodule "a..b"]\n\turl = ../x.git\n',
+    ],
+)
+def test_modules_that_git_takes_come(text: str, place: Place, tmp_path: Path) -> None:
+    modules(text)(place)
+    clone(place.path, tmp_path / "c")
+    git(tmp_path / "c", "fsck", "--full", "--strict")
 
 
 def test_objects_that_unpack_to_far_too_much_together_are_refused_early(

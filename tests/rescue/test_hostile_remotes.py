@@ -147,7 +147,7 @@ CASES: dict[str, tuple[Harm, str]] = {
     "attributes": (file(".gitattributes", "* filter=x merge=x diff=x\n"), TAKEN),
     "modules": (file(".gitmodules", '[submodule "x"]\n\turl = ext::sh -c touch\n'), TAKEN),
     "ignored persona": (file(".gitignore", "persona\n"), TAKEN),
-    "NUL in a message": (files(says=b"persona: a\0b\n"), TAKEN),
+    "NUL in a message": (files(says=b"persona: a\0b\n"), REFUSED),
     "escape in a message": (files(says=b"persona: \x1b]0;x\x07\x1b[2J \xe2\x80\xae\n"), TAKEN),
     "huge message": (files(says=b"persona: x\n\n" + b"y" * 80_000_000), REFUSED),
     "forged trailers": (files(says=FORGED), TAKEN),

@@ -111,9 +111,12 @@ class Adoption:
                 "remotes."
             )
         lines += [f"Does not write {path}: {why}." for path, why in self.left_out[:_NAMED]]
-        odd = sum(each.kind not in {"link", "submodule"} for each in self.history.odd)
+        odd = sum(each.kind not in {"link", "submodule", "strict"} for each in self.history.odd)
         if odd:
             lines.append(f"The history holds {plural(odd, 'odd name')}, none of which is written.")
+        strict = [each.says for each in self.history.odd if each.kind == "strict"]
+        if strict:
+            lines.append(f"A server may refuse its history: {_some(list(dict.fromkeys(strict)))}.")
         return lines
 
     def _edits_left(self) -> list[str]:

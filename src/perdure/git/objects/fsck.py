@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from perdure.git.objects.git_settings import setting_of
 from perdure.git.objects.tree import MOST_BYTES
 from perdure.git.paths import is_name
 
@@ -22,8 +23,12 @@ _COMMIT = re.compile(
     rb"author [^\n\0]*> %(at)b\ncommitter [^\n\0]*> %(at)b\n"
     % {b"at": rb"(?:0|[1-9][0-9]{0,17}) [+-][0-9]{4}"}
 )
+_IDENT = rb"[^\n\0<>]* <[^\n\0<>]*> [0-9]+ [+-][0-9]{4}\n"
+_GOOD_IDENTS = re.compile(rb"author %(who)b(?:committer %(who)b)" % {b"who": _IDENT})
+_GOOD_TAGGER = re.compile(rb"(?:tagger %b)?(?!tagger)" % _IDENT)
 _TAG = re.compile(rb"object ([0-9a-f]{40})\ntype (commit|tree|blob|tag)\ntag [^\n\0]+\n")
 _MODES = {b"100644", b"100755", b"40000", b"120000", b"160000"}
+_NO_ID = bytes(20)
 _FOLDER, _LINK, _SUBMODULE = b"40000", b"120000", b"160000"
 
 TroubleKind = Literal[
@@ -38,6 +43,7 @@ TroubleKind = Literal[
     "depth",
     "link",
     "submodule",
+    "strict",
 ]
 
 
@@ -51,7 +57,8 @@ class Trouble:
             may be called so; ``mode``: neither file, program, folder, link nor submodule;
             ``twice``: two entries with one name; ``order``: a tree that is not sorted; ``entries``:
             a tree larger than is read; ``depth``: folders deeper in one another than files are
-            looked for; ``link`` and ``submodule``: allowed in git, not checked out.
+            looked for; ``link`` and ``submodule``: allowed in git, not checked out; ``strict``: git
+            reads it, and refuses it where it is strict, as many servers are.
         oid: the object in question, in hex.
         says: what is wrong, in words.
         path: where in the tree of a new tip it is, or the entry's name alone; "" where neither is
@@ -72,6 +79,7 @@ class Inspection:
         blobs: raw ids that trees name as files.
         commits: raw ids that commits name as parents.
         tagged: raw ids that tags name, each with the kind.
+        settings: raw ids of files that git takes for its own settings, each with the name.
         troubles: what is odd.
     """
 
@@ -80,6 +88,7 @@ class Inspection:
         self.blobs: set[bytes] = set()
         self.commits: set[bytes] = set()
         self.tagged: dict[bytes, bytes] = {}
+        self.settings: dict[bytes, str] = {}
         self.troubles: list[Trouble] = []
         self._counts: dict[TroubleKind, int] = {}
         self._seen: set[bytes] = set()
@@ -108,6 +117,9 @@ class Inspection:
             found = _TAG.match(data)
             if found:
                 self.tagged[bytes.fromhex(found[1].decode())] = found[2]
+                head = data[found.end() :].partition(b"\n\n")[0]
+                if b"\0" in head or not _GOOD_TAGGER.match(data, found.end()):
+                    self.add("strict", oid, "who made the tag is written as git refuses it")
             else:
                 self.add("broken", oid, "it is no tag that git reads")
 
@@ -120,6 +132,10 @@ class Inspection:
         for parent in found[2].split():
             if parent != b"parent":
                 self.commits.add(bytes.fromhex(parent.decode()))
+        if b"\0" in data:
+            self.add("strict", oid, "a commit's message holds a NUL")
+        elif not _GOOD_IDENTS.match(data, found.end(2)):
+            self.add("strict", oid, "a commit's author is written as git refuses it")
 
     def _tree(self, oid: bytes, data: bytes) -> None:
         if len(data) > MOST_BYTES:
@@ -136,11 +152,23 @@ class Inspection:
                 self.trees.add(entry[-20:])
             elif not entry.startswith(b"160000 "):
                 self.blobs.add(entry[-20:])
+            if entry.endswith(_NO_ID):
+                self.add("strict", oid, "it holds an entry without an id")
+            if b".git" in entry or b"~" in entry:
+                self._setting(oid, entry)
         heads = [entry[:-21] for entry in entries]
         shape = hash(b"\0".join(heads))
         if shape not in self._shapes:
             self._shapes.add(shape)
             self._names(oid, heads)
+
+    def _setting(self, oid: bytes, entry: bytes) -> None:
+        mode, _, name = entry[:-21].partition(b" ")
+        kind = setting_of(name)
+        if kind and mode == _LINK:
+            self.add("strict", oid, f"its {kind} is a link", name)
+        elif kind and mode != _FOLDER:
+            self.settings[entry[-20:]] = kind
 
     def _names(self, oid: bytes, heads: list[bytes]) -> None:
         """Names and modes of a tree's entries, and their order."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository, RefusedPack, storage_errors
 from perdure.git.objects.fsck import MOST_TROUBLES, Inspection, Trouble
+from perdure.git.objects.git_settings import refused
 from perdure.git.objects.pack import KINDS, NUMBERS, PackFile, entry_start
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs.delta import full_entry
@@ -40,6 +41,7 @@ _LARGE = 4 * 1024 * 1024
 _FOLDERS_SEEN = 10_000
 """Folders of tips that are looked at, beyond four times those that came."""
 _DEEPEST_TAG = 32
+_MOST_SETTINGS = 1000
 _NO_END = b""
 _STANDARD = IncomingLimits()
 
@@ -294,10 +296,25 @@ def check_incoming(
     if is_too_deep:
         says = f"its folders lie deeper than {DEEPEST} in one another"
         found.append(Trouble("depth", next(iter(tips)), says))
+    found += _refused_settings(incoming)
     endless = [tip for tip, root in roots.items() if root == _NO_END]
     says = f"its tags lie deeper than {_DEEPEST_TAG} in one another"
     found += [Trouble("depth", tip, says) for tip in endless[:MOST_TROUBLES]]
     return found + list(itertools.islice(_unmet(incoming, store, tips), MOST_TROUBLES))
+
+
+def _refused_settings(incoming: IncomingPack) -> list[Trouble]:
+    """Files of git's own settings that it refuses where it is strict."""
+    named = incoming.inspection.settings
+    if len(named) > _MOST_SETTINGS:
+        says = "its files .gitmodules and .gitattributes have more versions than any companion's"
+        return [Trouble("strict", next(iter(named)).hex(), says)]
+    return [
+        Trouble("strict", oid.hex(), says)
+        for oid, kind in named.items()
+        if incoming.numbers.get(oid) == NUMBERS[b"blob"]
+        and (says := refused(kind, incoming.read(oid)))
+    ]
 
 
 def _joined(folder: str, name: str) -> str:
