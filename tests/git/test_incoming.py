@@ -410,7 +410,7 @@ def test_a_large_object_is_not_compressed_anew(
             whole_pack(
                 (
                     b"tree",
-                    tree_of(*(("160000", f"{each:02d}", f"{each:040x}") for each in range(13))),
+                    tree_of(*(("160000", f"{each:02d}", f"{each:040x}") for each in range(1, 14))),
                 )
             ),
         ),
