@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,9 @@ from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from perdure.cli.chat.plain import PlainChat
 from perdure.cli.input.stdin import TypedLines
+from perdure.companion.clock import now
 from perdure.git.remotes.record import Pause, read_record, write_record
+from perdure.views import proof
 from tests.background import idle
 from tests.cli.terminal import on_terminal
 from tests.cli.test_conflicts import BASE, edit
@@ -229,3 +232,24 @@ def test_a_sync_is_offered_when_a_remote_is_added(companion: Path, tmp_path: Pat
     assert "sync: when quiet" in (companion / "companion.yaml").read_text()
     done = on_terminal(("remote", "add", "three", str(tmp_path / "three.git")), [], companion)
     assert done.code == 0
+
+
+def test_who_has_no_copy_elsewhere_is_told_seldom(
+    companion: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A week after the first conversation, once, and again three months later."""
+    word = "only here. To keep a copy elsewhere: perdure remote add backup ADDRESS"
+    typed(companion, "one thing", "/quit")
+    begun = now()
+    told = []
+    for days in (0, 3, 8, 9, 60, 99, 100):
+        at = begun + timedelta(days=days)
+        monkeypatch.setattr(proof, "now", lambda at=at: at)
+        capsys.readouterr()
+        typed(companion, "/quit")
+        told += [days] * capsys.readouterr().out.count(word)
+    assert told == [8, 99]
+    add_backup(companion, companion.parent / "place.git")
+    monkeypatch.setattr(proof, "now", lambda: begun + timedelta(days=400))
+    typed(companion, "/quit")
+    assert word not in capsys.readouterr().out
