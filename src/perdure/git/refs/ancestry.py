@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from perdure.git.objects.commit import CommitInfo, ReadCommit
 
@@ -20,6 +21,15 @@ def first_line(
         tip = next(iter(info.parents), None) if tip not in boundary else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Relation:
+    """Two commits: whether each is in the other's past, and the nearest that are in both pasts."""
+
+    is_first_below: bool
+    is_second_below: bool
+    common: tuple[str, ...]
+
+
 class Reach:
     """Answers questions of ancestry for one repository.
 
@@ -30,6 +40,7 @@ class Reach:
     def __init__(self, read: ReadCommit, boundary: Collection[str] = ()) -> None:
         self._read = read
         self._boundary = boundary
+        self._relations: dict[tuple[str, str], _Relation] = {}
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """A commit's parents; none at the edge of a shallow clone."""
@@ -71,8 +82,7 @@ class Reach:
         """The best common ancestors, sorted: none, one, or several after a criss-cross merge."""
         if a == b:
             return [a]
-        marks = self._paint([a], [b])
-        both = [oid for oid, flags in marks.items() if flags & 7 == _LEFT | _RIGHT]
+        both = self._relation(a, b).common
         # With wrong clocks one of them may be in the past of another.
         return sorted(
             oid
@@ -84,8 +94,20 @@ class Reach:
         """Whether a commit is a tip or in its past."""
         if commit == tip:
             return True
-        marks = self._paint([tip], [commit])
-        return bool(marks.get(commit, 0) & _LEFT)
+        found = self._relation(commit, tip)
+        return found.is_first_below if commit < tip else found.is_second_below
+
+    def _relation(self, a: str, b: str) -> _Relation:
+        """What one walk tells of two commits; commits never change, so that one is enough."""
+        first, second = sorted((a, b))
+        known = self._relations.get((first, second))
+        if known is None:
+            marks = self._paint([first], [second])
+            both = tuple(oid for oid, flags in marks.items() if flags & 7 == _LEFT | _RIGHT)
+            known = self._relations[first, second] = _Relation(
+                bool(marks.get(first, 0) & _RIGHT), bool(marks.get(second, 0) & _LEFT), both
+            )
+        return known
 
     def hidden(self, tip: str, kept: Iterable[str]) -> list[str]:
         """Commits in a tip's past that none of ``kept`` reaches, newest first."""

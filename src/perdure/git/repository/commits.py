@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
 from perdure.git.errors import DamagedRepository
 from perdure.git.layout import shallow_ends
-from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.commit import OID, CommitInfo
 from perdure.git.objects.tree import FileChange
 from perdure.git.refs.refs import check_branch
 from perdure.git.refs.revisions import Revisions
@@ -42,8 +43,11 @@ class Commits:
             UnknownRevision: there is no such commit.
             DamagedRepository: it cannot be read.
         """
-        # Walks ask for whole ids; looking for branches of that name would cost more than reading.
-        return self._kept.get(rev) or self.read(self.resolve(rev))
+        # Walks ask for whole ids, which are nothing else, whatever branches are called.
+        if OID.fullmatch(rev):
+            with suppress(DamagedRepository):
+                return self.read(rev)
+        return self.read(self.resolve(rev))
 
     def read(self, oid: str) -> CommitInfo:
         """One commit, by its whole id.
