@@ -17,14 +17,18 @@ FAR = Manifest(name="far", driver="openai", model="some-model", address="https:/
 
 
 def everything(folder: Path) -> dict[str, object]:
-    """Every name below a folder, with content, links and the time of its last change."""
+    """Every name below a folder, with content, links, size and the time of its last change."""
     return {
-        str(path.relative_to(folder)): (
-            path.lstat().st_mtime_ns,
-            path.readlink() if path.is_symlink() else path.is_file() and path.read_bytes(),
-        )
+        str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.lstat().st_size, held(path))
         for path in sorted(folder.rglob("*"))
     }
+
+
+def held(path: Path) -> object:
+    """What a name leads to; of a file with a hole in it nothing, it would not fit into memory."""
+    if path.is_symlink():
+        return path.readlink()
+    return path.is_file() and path.stat().st_size <= 1 << 20 and path.read_bytes()
 
 
 @pytest.fixture
