@@ -15,6 +15,9 @@ import pytest
 
 from perdure.actions.companion.adopt import adopting
 from perdure.errors import Problem
+from perdure.git.errors import DamagedRepository
+from perdure.git.objects import new_objects
+from perdure.git.objects.new_objects import NewObjects
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.packs import outgoing
 from perdure.git.packs.resolve import IncomingLimits
@@ -342,6 +345,29 @@ def test_objects_that_unpack_to_far_too_much_together_are_refused_early(
     with pytest.raises(Problem, match="unpack to far more"), adopting(place.path, tmp_path / "a"):
         pass
     assert len([oid for oid in read if oid in {row[2] for row in rows}]) < 10
+
+
+def test_folders_that_name_one_file_over_and_over_are_refused_early(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_objects, "_NAMED_FLOOR", 5000)
+    blob = place.blob(b"x")
+    folders = [
+        place.tree(*(("100644", f"{n:04}-{each}.md", blob) for n in range(1000)))
+        for each in range(40)
+    ]
+    place.add(*(("40000", f"lore-{at:02}", tree) for at, tree in enumerate(folders)))
+    opened: list[str] = []
+
+    class Noted(ObjectStore):
+        def read(self, oid: str, most: int | None = None) -> tuple[bytes, bytes]:
+            opened.append(oid)
+            return super().read(oid, most)
+
+    found = NewObjects(Noted(place.path / "objects"), (), [])
+    with pytest.raises(DamagedRepository, match="far more than"):
+        found.run([place.tip()])
+    assert 5 <= len({*opened} & {*folders}) < 10
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ _FOLDERS = {b"40000", b"040000"}
 _LINK = b"160000"
 _PATIENCE = 5
 """Known commits that are looked at when nothing else waits: clocks may have been wrong."""
+_NAMED_FLOOR = 500_000
+"""Entries that new folders may have, beyond four for each object that they need: more than files
+that anybody has, and than whoever is sent them takes."""
 _DEEPEST_TAG = 32
 """Tags of tags that are followed."""
 
@@ -53,6 +56,7 @@ class NewObjects:
         self.fresh: dict[str, Sequence[str]] = {}
         self._starts: dict[str, int] = {}
         self._whole: set[str] = set()
+        self._named = 0
         self._store = store
         self._boundary = boundary
         self._compare = TreeComparer(store.read)
@@ -128,10 +132,10 @@ class NewObjects:
             if tree in self._whole or pair in seen or tree in pair[1:]:
                 continue
             seen.add(pair)
-            if not beside:
-                self._whole.add(tree)
             self.wanted[bytes.fromhex(tree)] = None
             here = self._compare.rows(tree)
+            if not beside:
+                self._note_whole(tree, len(here))
             fresh = here
             there: dict[bytes, list[tuple[bytes, bytes, bool]]] = {}
             for other, is_known in beside:
@@ -152,6 +156,13 @@ class NewObjects:
                     for _, old, is_known in was:
                         if is_known:
                             self.bases.setdefault((b"blob", place), old)
+
+    def _note_whole(self, tree: str, entries: int) -> None:
+        """Note a tree that is new with all its entries."""
+        self._whole.add(tree)
+        self._named += entries
+        if self._named > _NAMED_FLOOR + 4 * len(self.wanted):
+            raise DamagedRepository("its folders name far more than there is")
 
 
 def new_commits(

@@ -17,6 +17,8 @@ from perdure.git.paths import tree_name
 _ENTRY = re.compile(rb"([0-7]{1,6}) ([^\0]*)\0(.{20})", re.DOTALL)
 _KEPT = 1024
 """Trees kept: the next commit is compared with them."""
+_KEPT_ROWS = 100_000
+"""Entries that they have together, about: a stranger's trees may have 100,000 each."""
 
 TreeRow = tuple[bytes, bytes, bytes]
 """Mode, name and id, as a tree has them."""
@@ -28,6 +30,7 @@ class TreeComparer:
     def __init__(self, raw: Callable[[str], tuple[bytes, bytes]]) -> None:
         self._raw = raw
         self._kept: dict[str, frozenset[TreeRow]] = {}
+        self._kept_rows = 0
 
     def rows(self, oid: str | None) -> frozenset[TreeRow]:
         """The entries of a tree, none for None. Raises as `difference` does."""
@@ -42,8 +45,10 @@ class TreeComparer:
             size = sum([len(mode) + len(name) for mode, name, _ in rows]) + 22 * len(rows)
             if kind != b"tree" or size != len(data):
                 raise DamagedRepository(f"the tree {oid} cannot be read")
-            if len(self._kept) >= _KEPT:
+            if len(self._kept) >= _KEPT or self._kept_rows > _KEPT_ROWS:
                 self._kept.clear()
+                self._kept_rows = 0
+            self._kept_rows += len(rows)
             known = self._kept[oid] = frozenset(rows)
         return known
 
