@@ -327,13 +327,18 @@ def test_modules_that_git_takes_come(text: str, place: Place, tmp_path: Path) ->
     git(tmp_path / "c", "fsck", "--full", "--strict")
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["in files", "as deltas"])
 def test_objects_that_unpack_to_far_too_much_together_are_refused_early(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, packed: bool
 ) -> None:
-    monkeypatch.setattr(outgoing, "_LIMITS", IncomingLimits(work_floor=1 << 20))
+    monkeypatch.setattr(outgoing, "_LIMITS", IncomingLimits(work_floor=1 << 20, work_factor=5))
     monkeypatch.setattr(outgoing, "_BATCH_BYTES", 1 << 20)
-    rows = [("100644", f"{n}.md", place.blob(bytes([n]) * (1 << 20))) for n in range(40)]
+    # What comes again after 64 KiB is a delta's to say, and beyond what zlib looks back to.
+    parts = [os.urandom(1 << 16) * 16 if packed else bytes(1 << 20)] * 40
+    rows = [("100644", f"{n:02}.md", place.blob(part + bytes([n]))) for n, part in enumerate(parts)]
     place.add(("40000", "lore", place.tree(*rows)))
+    if packed:
+        git(place.path, "repack", "-adfq", "--window=50")
     read: list[str] = []
     real = ObjectStore.read
 

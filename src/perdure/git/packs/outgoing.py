@@ -70,11 +70,17 @@ def _pack_file(count: int, entries: Iterator[bytes]) -> Iterator[bytes]:
     checksum = hashlib.sha1(usedforsecurity=False)
     piece = bytearray(head)
     for entry in entries:
-        piece += entry
-        if len(piece) >= _PIECE_BYTES:
+        is_large = len(entry) >= _PIECE_BYTES
+        if not is_large:
+            piece += entry
+        if piece and (is_large or len(piece) >= _PIECE_BYTES):
             checksum.update(piece)
             yield bytes(piece)
             piece.clear()
+        if is_large:
+            # As it is: of the largest objects no copy more should be in memory.
+            checksum.update(entry)
+            yield entry
     checksum.update(piece)
     yield bytes(piece) + checksum.digest()
 
@@ -304,6 +310,16 @@ def _whole_bytes(store: ObjectStore, wanted: Collection[bytes]) -> int:
     return sum(store.size(oid.hex())[1] for oid in wanted)
 
 
+def _on_disk(store: ObjectStore) -> int:
+    """Bytes of all objects as they are stored; of a file with holes what is there."""
+    from perdure.git.packs.repack import loose_files
+
+    store.rescan()
+    paths = [*(pack.path for pack in store.packs.values()), *loose_files(store.folder)]
+    found = (path.lstat() for path in paths)
+    return sum(min(each.st_size, each.st_blocks * _BLOCK or each.st_size) for each in found)
+
+
 def _sizes(store: ObjectStore, wanted: AbstractSet[bytes]) -> dict[bytes, int]:
     """Bytes that objects take where they are stored."""
     found: dict[bytes, int] = {}
@@ -329,20 +345,21 @@ def _entries(
     bases = {place: oid for place, oid in found.bases.items() if oid not in found.wanted}
     outside = _bases(store, bases) if thin else {}
     copied = _copied(store, found.wanted) if len(found.wanted) > _MANY else None
+    left = _LIMITS.unpacked(_on_disk(store)) if most is not None else None
     batch: dict[bytes, tuple[bytes, bytes]] = {}
-    size = unpacked = 0
+    size = 0
     for oid in found.wanted:
         if copied is not None and oid in copied:
             continue
         batch[oid] = store.read(oid.hex(), most)
         size += len(batch[oid][1])
+        if left is not None and (left := left - len(batch[oid][1])) < 0:
+            raise TooMuchUnpacked
         if size >= _BATCH_BYTES:
             write_versions(stream, batch, outside)
-            yield from stream.taken()
-            unpacked += size
-            if most is not None and unpacked > _LIMITS.unpacked(stream.size):
-                raise TooMuchUnpacked
+            # Before they are sent: a few may be all that fits into memory.
             batch, size, outside = {}, 0, {}
+            yield from stream.taken()
     write_versions(stream, batch, outside)
     yield from stream.taken()
     if copied is not None:
