@@ -22,7 +22,7 @@ from perdure.stray_files import is_scratch_file
 _TOPS = {*KINDS, "conversations", "alternatives", "backends.lock"}
 _MOST_LISTED = 200_000
 _MOST_BYTES = 16 * 1024 * 1024
-_MOST_TOGETHER = 256 * 1024 * 1024
+_MOST_TOGETHER = 96 * 1024 * 1024
 
 _MISSING = "it is missing there, and comes as it was committed"
 _LINK = "it is a link, and none is followed"
